@@ -1,0 +1,1 @@
+"""Where frames come from, and the workers that turn them into tracklets."""

@@ -1,0 +1,1 @@
+"""Tracklets and embeddings in, identities and their evidence out."""

@@ -1,0 +1,86 @@
+"""Calibration files: how a camera sees the floor, from any of three descriptions."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.config import Settings, explain, read_yaml
+from pipeline.errors import SettingsError
+from pipeline.types import Calibration, DoubleArray
+
+Row3 = tuple[float, float, float]
+Row4 = tuple[float, float, float, float]
+Matrix3 = tuple[Row3, Row3, Row3]
+
+
+class CalibrationFile(Settings):
+    """World in metres, floor at z = 0; exactly one of the three descriptions."""
+
+    projection: tuple[Row4, Row4, Row4] | None = Field(None, description="World -> pixels, 3x4.")
+    intrinsics: Matrix3 | None = Field(None, description="Camera -> pixels, 3x3.")
+    distortion: tuple[float, float, float, float, float] = Field(
+        (0, 0, 0, 0, 0), description="k1, k2, p1, p2, k3 as OpenCV has them."
+    )
+    rotation: Matrix3 | None = Field(None, description="World -> camera, 3x3.")
+    translation: Row3 | None = Field(None, description="World -> camera, metres.")
+    ground_homography: Matrix3 | None = Field(None, description="Pixels -> floor, 3x3.")
+    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="Width and height for which it holds, pixels."
+    )
+
+    @model_validator(mode="after")
+    def _check_one_description(self) -> "CalibrationFile":
+        posed = (self.rotation is not None, self.translation is not None)
+        if any(posed) and not (all(posed) and self.intrinsics is not None):
+            raise ValueError("expected intrinsics, rotation and translation together")
+        given = [self.projection is not None, all(posed), self.ground_homography is not None]
+        if sum(given) != 1:
+            raise ValueError(
+                "expected exactly one of projection, intrinsics with rotation and translation,"
+                " ground_homography"
+            )
+        if any(self.distortion) and self.intrinsics is None:
+            raise ValueError("distortion: expected intrinsics beside it")
+        return self
+
+
+def load_calibration(path: Path) -> Calibration:
+    """The calibration in a YAML file.
+
+    Raises:
+        SettingsError: The file cannot be read, holds a wrong key, or its matrix is singular.
+    """
+    tree: Any = read_yaml(path)
+    try:
+        file = CalibrationFile.model_validate(tree)
+        homography = _pixels_to_floor(file)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {explain(error.errors()[0])}") from None
+    except np.linalg.LinAlgError:
+        raise SettingsError(f"{path}: the floor cannot be seen: its matrix is singular") from None
+    intrinsics = np.eye(3) if file.intrinsics is None else np.array(file.intrinsics)
+    return Calibration(homography, intrinsics, np.array(file.distortion))
+
+
+def _pixels_to_floor(file: CalibrationFile) -> DoubleArray:
+    """Homography (3, 3) whose third coordinate is positive for floor before the camera."""
+    if file.ground_homography is not None:
+        homography = np.array(file.ground_homography)
+        np.linalg.inv(homography)  # raises where singular
+        # Down the image the floor comes nearer, so w must grow with v (or be positive, from above).
+        sign = np.sign(homography[2, 1]) or np.sign(homography[2, 2]) or 1.0
+        return np.asarray(homography * sign, np.float64)
+    projection = _projection(file)
+    # A projection of positive determinant has positive depth before the camera
+    # (Hartley and Zisserman, result 6.1).
+    projection = projection * np.sign(np.linalg.det(projection[:, :3]))
+    return np.asarray(np.linalg.inv(projection[:, [0, 1, 3]]), np.float64)  # on the floor z = 0
+
+
+def _projection(file: CalibrationFile) -> DoubleArray:
+    if file.projection is not None:
+        return np.array(file.projection, np.float64)
+    pose = np.column_stack([np.array(file.rotation), np.array(file.translation)])
+    return np.asarray(np.array(file.intrinsics) @ pose, np.float64)

@@ -1,0 +1,398 @@
+"""Settings: a YAML site file, checked strictly, every value frozen.
+
+Every error names the file, the key's full path and what was expected. `${NAME}` in a value is
+replaced by the environment variable NAME, so that credentials need not stand in the file; paths
+are relative to the site file.
+"""
+
+import json
+import os
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from pipeline.errors import SettingsError
+
+BUNDLED = "bundled"
+URL_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://")
+
+Positive = Annotated[float, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+CameraId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+ImageSize = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraSettings(Settings):
+    """What every camera has, whatever it delivers."""
+
+    id: CameraId = Field(description="Name of the camera; unique in the site.")
+    start: AwareDatetime | None = Field(
+        None, description="Time of the first frame of a recording; default: the site's start."
+    )
+    time_offset_ms: float = Field(
+        0, description="Added to every timestamp of this camera, to correct its clock."
+    )
+    calibration: Path | None = Field(
+        None, description="YAML file with projection, intrinsics + pose, or ground_homography."
+    )
+
+
+class VideoCamera(CameraSettings):
+    """A camera that delivers pixels."""
+
+    video: str = Field(description="Video file, folder of images, or rtsp:// URL.")
+    frame_rate: Positive | None = Field(
+        None, description="Frames per second of a folder of images; videos carry their own times."
+    )
+
+    @property
+    def is_url(self) -> bool:
+        """Whether `video` is a network address rather than a path."""
+        return self.video.startswith(URL_SCHEMES)
+
+
+class RecordedCamera(CameraSettings):
+    """A camera of which rows were recorded instead of pixels (MOTChallenge columns)."""
+
+    frame_rate: Positive = Field(description="Frames per second of the recording.")
+    image_size: ImageSize = Field(description="Width and height of its frames, pixels.")
+    embeddings: Path | None = Field(
+        None, description="NPZ file: embedding float32 (N, D), row i belongs to row i of the text."
+    )
+
+
+class DetectionsCamera(RecordedCamera):
+    """Recorded detections: tracking starts here."""
+
+    detections: Path = Field(description="Text file of detections, MOTChallenge columns.")
+
+
+class TracksCamera(RecordedCamera):
+    """Recorded tracks: association starts here."""
+
+    tracks: Path = Field(description="Text file of tracks, MOTChallenge columns.")
+
+
+SOURCE_KEYS = ("video", "detections", "tracks")
+
+
+def _camera_kind(value: Any) -> str | None:
+    """Which kind of camera a mapping describes: by the one source key that it holds."""
+    has = (
+        (lambda key: key in value) if isinstance(value, Mapping) else (lambda k: hasattr(value, k))
+    )
+    kinds = [key for key in SOURCE_KEYS if has(key)]
+    return kinds[0] if len(kinds) == 1 else None
+
+
+Camera = Annotated[
+    Annotated[VideoCamera, Tag("video")]
+    | Annotated[DetectionsCamera, Tag("detections")]
+    | Annotated[TracksCamera, Tag("tracks")],
+    Discriminator(_camera_kind),
+]
+
+
+class DetectionSettings(Settings):
+    """How people are found in frames."""
+
+    weights: str = Field(
+        BUNDLED,
+        description="Ultralytics weights: .pt file, ONNX file, OpenVINO folder, or a model's name.",
+    )
+    weights_dir: Path | None = Field(None, description="Folder searched for weights given by name.")
+    image_size: Annotated[int, Field(ge=32, multiple_of=32)] = Field(
+        640, description="Longer side of the frame as the detector sees it, pixels."
+    )
+    confidence: Probability = Field(
+        0.1,
+        description="Detections below are dropped, also recorded ones; weak ones only extend tracks.",
+    )
+    iou: Probability = Field(
+        0.7, description="Non-maximum suppression drops a box above this overlap with a better one."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0 ...")
+    rate_hz: Positive | None = Field(
+        None, description="Frames looked at per second and camera; default: all."
+    )
+
+
+class TrackingSettings(Settings):
+    """How detections become tracks, tracklets and clips."""
+
+    high_confidence: Probability = Field(
+        0.5, description="Detections at or above are matched first."
+    )
+    start_confidence: Probability = Field(
+        0.6, description="Only detections at or above start a new track."
+    )
+    max_gap_seconds: Positive = Field(1.0, description="A track not seen for longer is closed.")
+    min_detections: Annotated[int, Field(ge=1)] = Field(
+        3, description="Tracks with fewer boxes are dropped when they close."
+    )
+    max_tracklet_seconds: Positive = Field(
+        300, description="A longer passage is cut into tracklets of this length."
+    )
+    clip_size: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="Crops kept of each tracklet for the encoder."
+    )
+
+
+class ReidSettings(Settings):
+    """How a clip becomes an embedding."""
+
+    weights: str = Field(
+        BUNDLED, description="Frame-embedding backbone: ONNX file or OpenVINO .xml file."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
+        8, description="Crops embedded at once."
+    )
+
+
+class AssociationSettings(Settings):
+    """How tracklets become identities."""
+
+    similarity_threshold: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        None,
+        description="Cosine at which two tracklets are as likely the same person as not;"
+        " default: estimated from the run's own tracklets.",
+    )
+    ground_plane_sigma_m: Positive = Field(
+        0.5, description="Standard deviation of a foot point on the floor, metres."
+    )
+
+
+class StorageSettings(Settings):
+    """What is remembered, where, and for how long."""
+
+    url: str | None = Field(
+        None, description="SQLAlchemy URL of the database; default: sqlite:///tracking.db."
+    )
+    retention_days: Positive | None = Field(
+        30, description="Tracklets stored longer ago are erased at the next run; null: never."
+    )
+    thumbnails: bool = Field(True, description="Keep a few small pictures of each tracklet.")
+
+
+Seconds = tuple[float, float]
+
+
+class Site(Settings):
+    """A site file."""
+
+    site: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Its name.")
+    start: AwareDatetime | None = Field(
+        None, description="Time of the first frame of recordings, ISO 8601 with zone."
+    )
+    cameras: Annotated[tuple[Camera, ...], Field(min_length=1)] = Field(
+        description="The cameras; each has one of video, detections, tracks."
+    )
+    transitions: dict[str, dict[str, Seconds]] = Field(
+        default_factory=dict,
+        description="Seconds [min, max] from leaving the first camera to entering the second;"
+        " cameras that are named here and not joined are not linked.",
+    )
+    detection: DetectionSettings = DetectionSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    reid: ReidSettings = ReidSettings()
+    association: AssociationSettings = AssociationSettings()
+    storage: StorageSettings = StorageSettings()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Site":
+        ids = [camera.id for camera in self.cameras]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"cameras: expected unique ids, got {twice[0]} twice")
+        for first, targets in self.transitions.items():
+            for second, (low, high) in targets.items():
+                for name in (first, second):
+                    if name not in ids:
+                        raise ValueError(f"transitions: expected the id of a camera, got {name}")
+                if low > high:
+                    raise ValueError(
+                        f"transitions.{first}.{second}: expected [min, max], got [{low}, {high}]"
+                    )
+        return self
+
+
+def load_site(path: Path) -> Site:
+    """The settings of a site file, with variables substituted and paths made absolute.
+
+    Raises:
+        SettingsError: The file cannot be read, is not YAML, or holds a wrong key or value.
+    """
+    tree = _substitute(read_yaml(path), os.environ, path, "")
+    try:
+        site = Site.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {explain(error.errors()[0])}") from None
+    return _resolve(site, path.parent)
+
+
+def site_schema() -> str:
+    """JSON schema of the site file, as kept in `docs/site.schema.json`."""
+    return json.dumps(Site.model_json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def redact(url: str) -> str:
+    """A URL or path without user name, password and query, fit for logs and the database."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rsplit("@", 1)[-1]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def redacted_json(site: Site) -> str:
+    """The settings as JSON for the record, without credentials."""
+    tree = site.model_dump(mode="json")
+    for camera in tree["cameras"]:
+        if "video" in camera:
+            camera["video"] = redact(camera["video"])
+    if tree["storage"]["url"]:
+        tree["storage"]["url"] = redact(tree["storage"]["url"])
+    return json.dumps(tree, sort_keys=True)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML without silent loss: a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The tree of a YAML file; `SettingsError` names the file and line where it is not one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: expected a YAML text file, got binary data") from None
+    try:
+        return yaml.load(text, _UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsError(f"{path}:{line} not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _substitute(tree: Any, environment: Mapping[str, str], path: Path, key: str) -> Any:
+    """The tree with `${NAME}` replaced in every text value."""
+    if isinstance(tree, dict):
+        return {
+            name: _substitute(value, environment, path, f"{key}.{name}" if key else str(name))
+            for name, value in tree.items()
+        }
+    if isinstance(tree, list):
+        return [_substitute(v, environment, path, f"{key}[{i}]") for i, v in enumerate(tree)]
+    if not isinstance(tree, str):
+        return tree
+    for name in _VARIABLE.findall(tree):
+        if name not in environment:
+            raise SettingsError(
+                f"{path}: {key}: expected the environment variable {name} to be set"
+            )
+    return _VARIABLE.sub(lambda match: environment[match[1]], tree)
+
+
+def explain(error: ErrorDetails) -> str:
+    """One line for a pydantic error: the key's full path, and what was expected."""
+    key = _key_path(error["loc"])
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key"
+    if kind == "missing":
+        return f"{key}: expected a value, got none"
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return f"{key}: expected exactly one of {', '.join(SOURCE_KEYS)}"
+    if kind == "value_error":
+        return ": ".join(part for part in (key, str(error["ctx"]["error"])) if part)
+    what = error["msg"][0].lower() + error["msg"][1:]
+    return f"{key or 'the file'}: {what}, got {_shown(error['input'])}"
+
+
+def _shown(value: Any) -> str:
+    """A value as an error may show it: short, and without credentials."""
+    if isinstance(value, str):
+        return redact(value)[:60]
+    return "none" if value is None else str(value)[:60]
+
+
+def _key_path(location: tuple[int | str, ...]) -> str:
+    """`cameras[1].frame_rate` for a pydantic location; tags of unions are left out."""
+    path = ""
+    for index, part in enumerate(location):
+        is_tag = index >= 2 and location[0] == "cameras" and index == 2 and part in SOURCE_KEYS
+        if is_tag:
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _resolve(site: Site, folder: Path) -> Site:
+    """The site with every path made absolute, seen from the site file's folder."""
+
+    def beside(path: Path | None) -> Path | None:
+        return None if path is None else (folder / path).resolve()
+
+    def of_camera(camera: Any) -> Any:
+        changes: dict[str, Any] = {"calibration": beside(camera.calibration)}
+        if isinstance(camera, VideoCamera):
+            changes["video"] = camera.video if camera.is_url else str(beside(Path(camera.video)))
+        else:
+            changes["embeddings"] = beside(camera.embeddings)
+            key = "detections" if isinstance(camera, DetectionsCamera) else "tracks"
+            changes[key] = beside(getattr(camera, key))
+        return camera.model_copy(update=changes)
+
+    detection = site.detection.model_copy(
+        update={
+            "weights": _beside_if_there(site.detection.weights, folder),
+            "weights_dir": beside(site.detection.weights_dir),
+        }
+    )
+    reid = site.reid.model_copy(update={"weights": _beside_if_there(site.reid.weights, folder)})
+    cameras = tuple(of_camera(camera) for camera in site.cameras)
+    return site.model_copy(update={"cameras": cameras, "detection": detection, "reid": reid})
+
+
+def _beside_if_there(weights: str, folder: Path) -> str:
+    """Weights given as a path beside the site file; a bare name that is not there stays a name."""
+    path = folder / weights
+    is_path = path.exists() or len(Path(weights).parts) > 1
+    return str(path.resolve()) if is_path and weights != BUNDLED else weights

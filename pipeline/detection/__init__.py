@@ -1,0 +1,1 @@
+"""Frames in, people found: supervision.Detections."""

@@ -1,0 +1,1 @@
+"""Clips in, embeddings out: the video Re-ID encoder."""

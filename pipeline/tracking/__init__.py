@@ -1,0 +1,1 @@
+"""Detections in, tracks, tracklets and clips out; one camera at a time."""
