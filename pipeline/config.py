@@ -99,10 +99,8 @@ SOURCE_KEYS = ("video", "detections", "tracks")
 
 def _camera_kind(value: Any) -> str | None:
     """Which kind of camera a mapping describes: by the one source key that it holds."""
-    has = (
-        (lambda key: key in value) if isinstance(value, Mapping) else (lambda k: hasattr(value, k))
-    )
-    kinds = [key for key in SOURCE_KEYS if has(key)]
+    keys = value if isinstance(value, Mapping) else vars(value)
+    kinds = [key for key in SOURCE_KEYS if key in keys]
     return kinds[0] if len(kinds) == 1 else None
 
 
@@ -127,7 +125,7 @@ class DetectionSettings(Settings):
     )
     confidence: Probability = Field(
         0.1,
-        description="Detections below are dropped, also recorded ones; weak ones only extend tracks.",
+        description="Detections below are dropped, also recorded ones; weak ones extend tracks.",
     )
     iou: Probability = Field(
         0.7, description="Non-maximum suppression drops a box above this overlap with a better one."

@@ -18,7 +18,7 @@ Boxes = npt.NDArray[np.floating[Any]]
 def area(boxes: Boxes) -> DoubleArray:
     """Areas (N,) of boxes (N, 4), square pixels; inverted boxes have none."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).astype(np.float64)
-    return np.prod(sides, axis=1)
+    return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 def intersection(first: Boxes, second: Boxes) -> DoubleArray:
@@ -26,7 +26,7 @@ def intersection(first: Boxes, second: Boxes) -> DoubleArray:
     top_left = np.maximum(first[:, None, :2], second[None, :, :2])
     bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
     sides = np.maximum(bottom_right - top_left, 0).astype(np.float64)
-    return np.prod(sides, axis=2)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def iou(first: Boxes, second: Boxes) -> DoubleArray:
