@@ -10,6 +10,8 @@ from pipeline.config import Settings, explain, read_yaml
 from pipeline.errors import SettingsError
 from pipeline.types import Calibration, DoubleArray
 
+FAR_DOWN_PX = 10_000
+
 Row3 = tuple[float, float, float]
 Row4 = tuple[float, float, float, float]
 Matrix3 = tuple[Row3, Row3, Row3]
@@ -41,9 +43,17 @@ class CalibrationFile(Settings):
                 "expected exactly one of projection, intrinsics with rotation and translation,"
                 " ground_homography"
             )
+        if self.rotation is not None and not _is_rotation(np.array(self.rotation)):
+            raise ValueError("rotation: expected an orthonormal matrix of determinant 1")
         if any(self.distortion) and self.intrinsics is None:
             raise ValueError("distortion: expected intrinsics beside it")
         return self
+
+
+def _is_rotation(matrix: DoubleArray) -> bool:
+    """Whether a matrix, perhaps rounded to two digits, is a rotation."""
+    is_orthonormal = np.allclose(matrix @ matrix.T, np.eye(3), rtol=0, atol=0.03)
+    return bool(is_orthonormal and np.linalg.det(matrix) > 0)
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -61,16 +71,19 @@ def load_calibration(path: Path) -> Calibration:
     except np.linalg.LinAlgError:
         raise SettingsError(f"{path}: the floor cannot be seen: its matrix is singular") from None
     intrinsics = np.eye(3) if file.intrinsics is None else np.array(file.intrinsics)
-    return Calibration(homography, intrinsics, np.array(file.distortion))
+    height = np.inf if file.image_size is None else float(file.image_size[1])
+    return Calibration(homography, intrinsics, np.array(file.distortion), height)
 
 
 def _pixels_to_floor(file: CalibrationFile) -> DoubleArray:
     """Homography (3, 3) whose third coordinate is positive for floor before the camera."""
     if file.ground_homography is not None:
-        homography = np.array(file.ground_homography)
+        homography = np.array(file.ground_homography, np.float64)
         np.linalg.inv(homography)  # raises where singular
-        # Down the image the floor comes nearer, so w must grow with v (or be positive, from above).
-        sign = np.sign(homography[2, 1]) or np.sign(homography[2, 2]) or 1.0
+        # If any floor is seen at all, then at the middle of the lower edge; without the size of the
+        # image, so far down that it is floor for any camera but one that looks straight down.
+        width, height = file.image_size or (0, FAR_DOWN_PX)
+        sign = np.sign(homography[2] @ (width / 2, height, 1)) or 1.0
         return np.asarray(homography * sign, np.float64)
     projection = _projection(file)
     # A projection of positive determinant has positive depth before the camera

@@ -8,10 +8,9 @@ are relative to the site file.
 import json
 import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -38,9 +37,9 @@ ImageSize = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
 class Settings(BaseModel):
-    """Base of all settings: unknown keys are errors, values cannot change."""
+    """Base of all settings: unknown keys are errors, values cannot change, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CameraSettings(Settings):
@@ -99,7 +98,7 @@ SOURCE_KEYS = ("video", "detections", "tracks")
 
 def _camera_kind(value: Any) -> str | None:
     """Which kind of camera a mapping describes: by the one source key that it holds."""
-    keys = value if isinstance(value, Mapping) else vars(value)
+    keys = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     kinds = [key for key in SOURCE_KEYS if key in keys]
     return kinds[0] if len(kinds) == 1 else None
 
@@ -163,8 +162,9 @@ class ReidSettings(Settings):
     weights: str = Field(
         BUNDLED, description="Frame-embedding backbone: ONNX file or OpenVINO .xml file."
     )
-    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
-        8, description="Crops embedded at once."
+    input: Literal["bgr-255", "rgb-imagenet"] = Field(
+        "bgr-255",
+        description="What the backbone expects: BGR from 0 to 255, or RGB normalised as ImageNet.",
     )
 
 
@@ -254,13 +254,21 @@ def site_schema() -> str:
     return json.dumps(Site.model_json_schema(), indent=2, sort_keys=True) + "\n"
 
 
+_PLAIN_HOST = re.compile(r"([^@:/?#\[\]]*|\[[0-9A-Fa-f:.]+\])(:\d+)?([/?#]|$)")
+_QUERY = re.compile(r"[?#]")
+
+
 def redact(url: str) -> str:
-    """A URL or path without user name, password and query, fit for logs and the database."""
-    if "://" not in url:
+    """A URL or path without user name, password and query, fit for logs and the database.
+
+    Passwords that should have been escaped ("/", "?", "#" or "@" in them) are removed as well.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         return url
-    parts = urlsplit(url)
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    if not _PLAIN_HOST.match(rest):
+        rest = rest.rpartition("@")[2]
+    return f"{scheme}://{_QUERY.split(rest, maxsplit=1)[0]}"
 
 
 def redacted_json(site: Site) -> str:
@@ -277,16 +285,19 @@ def redacted_json(site: Site) -> str:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML without silent loss: a key that stands twice is an error."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} stands twice", key_node.start_mark
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Here the keys are still those of the text: merged ones (`<<`) come in afterwards.
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # refused when the mapping is built
+            if (key.tag, key.value) in seen:
+                raise yaml.composer.ComposerError(
+                    None, None, f"the key {key.value} stands twice", key.start_mark
                 )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+            seen.add((key.tag, key.value))
+        return node
 
 
 def read_yaml(path: Path) -> Any:
@@ -348,6 +359,8 @@ def _shown(value: Any) -> str:
     """A value as an error may show it: short, and without credentials."""
     if isinstance(value, str):
         return redact(value)[:60]
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
     return "none" if value is None else str(value)[:60]
 
 

@@ -26,11 +26,21 @@ EMBEDDING_KEY: Final = "embedding"
 
 def _frozen(array: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """A read-only array of the wanted type; copied only where the caller could still write."""
-    result = np.asarray(array, dtype=dtype)
-    if result.flags.writeable:
-        result = result.copy() if result is array else result
-        result.flags.writeable = False
+    if isinstance(array, np.ndarray) and array.dtype == dtype and _is_immutable(array):
+        return array
+    result = np.array(array, dtype=dtype)
+    result.flags.writeable = False
     return result
+
+
+def _is_immutable(array: npt.NDArray[Any]) -> bool:
+    """Whether nobody can write to the array, nor to one that it is a view of."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return False
+        owner = owner.base
+    return owner is None
 
 
 def _expect(condition: bool, message: str) -> None:
@@ -109,8 +119,12 @@ class Tracklet:
             ("scores", np.float32),
         ):
             object.__setattr__(self, name, _frozen(getattr(self, name), dtype))
-        count = len(self.frame_indices)
+        count = self.frame_indices.size
         _expect(count >= 1, "a tracklet has at least one box, got none")
+        _expect(
+            self.frame_indices.shape == (count,),
+            f"frame_indices: expected ({count},), got {self.frame_indices.shape}",
+        )
         _expect(
             self.boxes.shape == (count, 4), f"boxes: expected ({count}, 4), got {self.boxes.shape}"
         )
@@ -159,9 +173,14 @@ class Clip:
         object.__setattr__(self, "crops", _frozen(self.crops, np.uint8))
         object.__setattr__(self, "timestamps_us", _frozen(self.timestamps_us, np.int64))
         object.__setattr__(self, "qualities", _frozen(self.qualities, np.float32))
-        count = len(self.timestamps_us)
-        expected = (count, CROP_HEIGHT_PX, CROP_WIDTH_PX, 3)
-        _expect(self.crops.shape == expected, f"crops: expected {expected}, got {self.crops.shape}")
+        count = self.timestamps_us.size
+        for name, shape in (
+            ("crops", (count, CROP_HEIGHT_PX, CROP_WIDTH_PX, 3)),
+            ("timestamps_us", (count,)),
+            ("qualities", (count,)),
+        ):
+            got = getattr(self, name).shape
+            _expect(got == shape, f"{name}: expected {shape}, got {got}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,6 +199,11 @@ class FrameEmbeddings:
         object.__setattr__(self, "vectors", _frozen(self.vectors, np.float32))
         object.__setattr__(self, "timestamps_us", _frozen(self.timestamps_us, np.int64))
         _expect(self.vectors.ndim == 2, f"vectors: expected (K, D), got {self.vectors.shape}")
+        expected = (len(self.vectors),)
+        _expect(
+            self.timestamps_us.shape == expected,
+            f"timestamps_us: expected {expected}, got {self.timestamps_us.shape}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +336,13 @@ class Calibration:
             metres; its sign makes the third coordinate positive for floor before the camera.
         intrinsics: (3, 3) float64 used to undo lens distortion; the identity without distortion.
         distortion: (5,) float64, OpenCV's k1, k2, p1, p2, k3; zeros without distortion.
+        image_height: Height of the frames for which it holds, pixels; infinite where unknown.
     """
 
     ground_homography: DoubleArray
     intrinsics: DoubleArray
     distortion: DoubleArray
+    image_height: float
 
     def __post_init__(self) -> None:
         for name, shape in (

@@ -1,0 +1,156 @@
+"""Pictures of results: annotated frames, and a contact sheet per identity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import supervision as sv
+
+from pipeline.timestamps import to_iso
+from pipeline.types import FloatArray, ImageArray, IntArray
+
+REFERENCE_HEIGHT_PX: Final = 720
+"""Lines and letters keep their share of a picture of this height."""
+TRAIL_SECONDS: Final = 2.0
+
+CELL_WIDTH_PX: Final = 96
+CELL_HEIGHT_PX: Final = 192
+MARGIN_PX: Final = 12
+CAPTION_PX: Final = 34
+HEADER_PX: Final = 44
+CELLS_PER_ROW: Final = 12
+PAPER: Final = (250, 250, 250)
+INK: Final = (40, 40, 40)
+FAINT: Final = (130, 130, 130)
+
+
+class FrameAnnotator:
+    """Draws boxes, identity numbers and short trails; one instance a camera.
+
+    The colour of an identity depends on its number alone, so that it is the same in every camera.
+
+    Args:
+        height: Of the frames, pixels.
+        frame_rate: Frames drawn per second, for the length of trails.
+    """
+
+    def __init__(self, height: int, frame_rate: float) -> None:
+        scale = max(height / REFERENCE_HEIGHT_PX, 0.4)
+        thickness = max(1, round(2 * scale))
+        lookup = sv.ColorLookup.TRACK
+        self._trails = sv.TraceAnnotator(
+            position=sv.Position.BOTTOM_CENTER,
+            trace_length=max(2, round(TRAIL_SECONDS * frame_rate)),
+            thickness=thickness,
+            color_lookup=lookup,
+        )
+        self._boxes = sv.BoxAnnotator(thickness=thickness, color_lookup=lookup)
+        self._labels = sv.LabelAnnotator(
+            text_scale=0.6 * scale,
+            text_thickness=max(1, round(1.5 * scale)),
+            text_padding=max(2, round(5 * scale)),
+            color_lookup=lookup,
+        )
+
+    def draw(self, image: ImageArray, boxes: FloatArray, identities: IntArray) -> ImageArray:
+        """A copy of the frame (H, W, 3) with boxes (N, 4) xyxy of the identities (N,)."""
+        picture: Any = image.copy()
+        if len(boxes) == 0:
+            return np.asarray(picture)
+        people = sv.Detections(xyxy=np.array(boxes), tracker_id=np.array(identities))
+        picture = self._trails.annotate(picture, people)
+        picture = self._boxes.annotate(picture, people)
+        labels = [str(identity) for identity in identities]
+        return np.asarray(self._labels.annotate(picture, people, labels=labels))
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPassage:
+    """One passage on a contact sheet.
+
+    Attributes:
+        tracklet: Its key.
+        camera_id: Where.
+        enter_us: When it begins, microseconds UTC.
+        leave_us: When it ends.
+        jpegs: Its thumbnails, in order of time; possibly none.
+    """
+
+    tracklet: str
+    camera_id: str
+    enter_us: int
+    leave_us: int
+    jpegs: tuple[bytes, ...]
+
+
+def contact_sheet(title: str, passages: Sequence[SheetPassage]) -> ImageArray:
+    """All thumbnails of an identity: a band a camera, in order of time within it.
+
+    Cameras come in the order in which the person was first seen there.
+    """
+    cameras = list(dict.fromkeys(passage.camera_id for passage in passages))
+    bands = [
+        _band(camera, [passage for passage in passages if passage.camera_id == camera])
+        for camera in cameras
+    ]
+    width = max((band.shape[1] for band in bands), default=0)
+    header = _paper(HEADER_PX, max(width, 480))
+    _write(header, title, (MARGIN_PX, 30), 0.75, INK)
+    return np.vstack([_widened(part, header.shape[1]) for part in (header, *bands)])
+
+
+def _band(camera: str, passages: Sequence[SheetPassage]) -> ImageArray:
+    """One camera's thumbnails, wrapped into rows."""
+    cells = [cell for passage in passages for cell in _cells(passage)]
+    name = _paper(30, 360)
+    _write(name, f"{camera}: {len(passages)} passages", (MARGIN_PX, 20), 0.5, INK)
+    rows = [
+        np.hstack(cells[start : start + CELLS_PER_ROW])
+        for start in range(0, len(cells), CELLS_PER_ROW)
+    ]
+    width = max(part.shape[1] for part in (name, *rows))
+    return np.vstack([_widened(part, width) for part in (name, *rows)])
+
+
+def _cells(passage: SheetPassage) -> list[ImageArray]:
+    """The thumbnails of one passage; an empty frame where none was kept."""
+    pictures = [
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in passage.jpegs
+    ]
+    if not pictures:
+        blank = _paper(CELL_HEIGHT_PX, CELL_WIDTH_PX)
+        cv2.rectangle(blank, (0, 0), (CELL_WIDTH_PX - 1, CELL_HEIGHT_PX - 1), FAINT)
+        pictures = [blank]
+    cells = [_cell(np.asarray(picture)) for picture in pictures]
+    seconds = (passage.leave_us - passage.enter_us) / 1e6
+    clock = to_iso(passage.enter_us)[11:19]
+    _write(cells[0], f"{clock} {seconds:.1f}s", (2, CELL_HEIGHT_PX + 13), 0.33, INK)
+    _write(cells[0], passage.tracklet[-18:], (2, CELL_HEIGHT_PX + 26), 0.33, FAINT)
+    return cells
+
+
+def _cell(picture: ImageArray) -> ImageArray:
+    cell = _paper(CELL_HEIGHT_PX + CAPTION_PX, CELL_WIDTH_PX + 6)
+    size = (CELL_WIDTH_PX, CELL_HEIGHT_PX)
+    cell[:CELL_HEIGHT_PX, :CELL_WIDTH_PX] = cv2.resize(
+        picture, size, interpolation=cv2.INTER_LINEAR
+    )
+    return cell
+
+
+def _paper(height: int, width: int) -> ImageArray:
+    return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def _widened(image: ImageArray, width: int) -> ImageArray:
+    if image.shape[1] >= width:
+        return image
+    return np.hstack([image, _paper(image.shape[0], width - image.shape[1])])
+
+
+def _write(
+    image: ImageArray, text: str, at: tuple[int, int], scale: float, ink: tuple[int, int, int]
+) -> None:
+    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)

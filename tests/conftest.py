@@ -1,0 +1,104 @@
+"""Real models, small enough to build in a test: they see flat coloured people on black."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import openvino
+import pytest
+from openvino import opset13 as ops
+
+INPUT_HEIGHT, INPUT_WIDTH = 384, 640
+PERSON_HEIGHT, PERSON_WIDTH = 128, 64
+STEP = 8
+
+METADATA = """\
+description: sees bright upright rectangles
+task: detect
+stride: 32
+batch: 1
+imgsz: [384, 640]
+names: {0: person}
+"""
+
+
+@pytest.fixture(scope="session")
+def toy_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OpenVINO detector in ultralytics' form: finds bright rectangles of 64x128 on black.
+
+    Its confidence falls from 1 where the window is all bright to 0 where a fifth of it is dark.
+    """
+    folder = tmp_path_factory.mktemp("models") / "toy_openvino_model"
+    folder.mkdir()
+    image = ops.parameter([1, 3, INPUT_HEIGHT, INPUT_WIDTH], np.float32, name="images")
+    bright = ops.reduce_max(image, ops.constant([1]), keep_dims=True)
+    share = ops.avg_pool(
+        bright, [STEP, STEP], [0, 0], [0, 0], [PERSON_HEIGHT, PERSON_WIDTH], False
+    )  # (1, 1, rows, columns)
+    rows = (INPUT_HEIGHT - PERSON_HEIGHT) // STEP + 1
+    columns = (INPUT_WIDTH - PERSON_WIDTH) // STEP + 1
+    centre_y, centre_x = np.meshgrid(
+        np.arange(rows) * STEP + PERSON_HEIGHT / 2,
+        np.arange(columns) * STEP + PERSON_WIDTH / 2,
+        indexing="ij",
+    )
+    boxes = np.stack(
+        [
+            centre_x.ravel(),
+            centre_y.ravel(),
+            np.full(rows * columns, PERSON_WIDTH),
+            np.full(rows * columns, PERSON_HEIGHT),
+        ]
+    )[None].astype(np.float32)  # (1, 4, N) xywh
+    sure = ops.clamp(ops.subtract(ops.multiply(share, np.float32(5)), np.float32(4)), 0.0, 1.0)
+    scores = ops.reshape(sure, [1, 1, rows * columns], False)
+    output = ops.concat([ops.constant(boxes), scores], 1)
+    openvino.save_model(
+        openvino.Model([output], [image], "toy"), folder / "toy.xml", compress_to_fp16=False
+    )
+    (folder / "metadata.yaml").write_text(METADATA, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OpenVINO frame backbone: the mean colour of a crop's upper and lower half, centred."""
+    path = tmp_path_factory.mktemp("models") / "toy-encoder.xml"
+    crops = ops.parameter([-1, 3, 256, 128], np.float32, name="crops")
+    halves = ops.avg_pool(crops, [128, 128], [0, 0], [0, 0], [128, 128], False)
+    flat = ops.reshape(halves, [0, 6], True)
+    output = ops.subtract(flat, ops.constant(np.float32(110)))
+    openvino.save_model(openvino.Model([output], [crops], "toy"), path, compress_to_fp16=False)
+    return path
+
+
+Walk = tuple[tuple[int, int, int], Callable[[int], tuple[int, int] | None]]
+"""A person: colour BGR, and the top left corner in each frame, or None while out of view."""
+
+
+@pytest.fixture(scope="session")
+def film() -> Callable[[Path, list[Walk], int], Path]:
+    """Makes a video (640x384, 25 frames/s) of flat coloured people on black."""
+
+    def make(path: Path, people: list[Walk], frames: int) -> Path:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = INPUT_WIDTH, INPUT_HEIGHT, "yuv420p"
+            stream.options = {"crf": "12", "preset": "ultrafast"}
+            stream.codec_context.time_base = Fraction(1, 25)
+            for index in range(frames):
+                picture = np.zeros((INPUT_HEIGHT, INPUT_WIDTH, 3), np.uint8)
+                for colour, place in people:
+                    corner = place(index)
+                    if corner is not None:
+                        x, y = corner
+                        picture[y : y + PERSON_HEIGHT, x : x + PERSON_WIDTH] = colour
+                frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                frame.pts = index
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return make

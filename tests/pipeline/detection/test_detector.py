@@ -1,0 +1,106 @@
+"""The detector on models that ultralytics itself can run beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ultralytics import YOLO
+
+from pipeline.config import DetectionSettings
+from pipeline.detection.detector import Detector
+from pipeline.errors import WeightsError
+from pipeline.types import ImageArray
+
+
+def _picture(*corners: tuple[int, int], height: int = 384, width: int = 640) -> ImageArray:
+    picture = np.zeros((height, width, 3), np.uint8)
+    for x, y in corners:
+        picture[y : y + 128, x : x + 64] = (40, 200, 255)
+    return picture
+
+
+@pytest.fixture(scope="module")
+def toy(toy_detector: Path) -> Detector:
+    return Detector(DetectionSettings(weights=str(toy_detector), confidence=0.5))
+
+
+def test_people_are_found_where_they_are(toy: Detector) -> None:
+    (found,) = toy.detect([_picture((80, 96), (400, 200))])
+    order = np.argsort(found.xyxy[:, 0])
+    np.testing.assert_allclose(
+        found.xyxy[order], [[80, 96, 144, 224], [400, 200, 464, 328]], atol=0.01
+    )
+    assert found.confidence is not None
+    np.testing.assert_allclose(found.confidence, 1, atol=1e-3)
+
+
+def test_boxes_come_back_in_pixels_of_the_frame(toy: Detector) -> None:
+    """A frame of half the size holds the person at half the coordinates."""
+    small = _picture((80, 96))[::2, ::2]
+    (found,) = toy.detect([small])
+    np.testing.assert_allclose(found.xyxy, [[40, 48, 72, 112]], atol=1.0)
+
+
+def test_empty_frame_has_no_one(toy: Detector) -> None:
+    (found,) = toy.detect([_picture()])
+    assert found.xyxy.shape == (0, 4)
+    assert found.confidence is not None
+
+
+def test_result_does_not_depend_on_the_company(toy: Detector) -> None:
+    pictures = [_picture((80, 96)), _picture(), _picture((8, 8), (300, 100))]
+    together = toy.detect(pictures)
+    for alone, among in zip((toy.detect([p])[0] for p in pictures), together, strict=True):
+        np.testing.assert_array_equal(alone.xyxy, among.xyxy)
+        np.testing.assert_array_equal(alone.confidence, among.confidence)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained YOLO with the COCO classes, as ultralytics saves it."""
+    path = tmp_path_factory.mktemp("weights") / "untrained.pt"
+    torch.manual_seed(0)
+    model = YOLO("yolo11n.yaml")
+    model.model.names = {0: "person", **{index: f"class{index}" for index in range(1, 80)}}
+    model.save(str(path))
+    return path
+
+
+def test_agrees_with_ultralytics(untrained: Path) -> None:
+    """Same boxes as `YOLO.predict` for the same weights, size and thresholds."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (180, 320, 3), dtype=np.uint8)
+    threshold = 1e-7  # an untrained head is sure of nothing
+    settings = DetectionSettings(weights=str(untrained), confidence=threshold, image_size=320)
+    (ours,) = Detector(settings).detect([picture])
+    theirs = YOLO(str(untrained)).predict(
+        picture, conf=threshold, iou=0.7, imgsz=320, classes=[0], verbose=False, device="cpu"
+    )[0]
+    expected = theirs.boxes.xyxy.numpy()
+    has_area = (expected[:, 2] > expected[:, 0]) & (expected[:, 3] > expected[:, 1])
+    assert has_area.sum() > 10
+    np.testing.assert_allclose(ours.xyxy, expected[has_area], atol=0.05)
+    np.testing.assert_allclose(ours.confidence, theirs.boxes.conf.numpy()[has_area], atol=1e-4)
+
+
+def test_model_without_persons_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cars.pt"
+    model = YOLO("yolo11n.yaml")
+    model.model.names = {index: f"vehicle{index}" for index in range(80)}
+    model.save(str(path))
+    with pytest.raises(WeightsError, match=r"cars\.pt: expected a model with a class person"):
+        Detector(DetectionSettings(weights=str(path)))
+
+
+def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "noise.pt"
+    path.write_bytes(b"not a model at all")
+    with pytest.raises(WeightsError, match=r"noise\.pt: ultralytics cannot load it") as caught:
+        Detector(DetectionSettings(weights=str(path)))
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_device_is_refused(toy_detector: Path) -> None:
+    with pytest.raises(WeightsError, match=r"detection\.device"):
+        Detector(DetectionSettings(weights=str(toy_detector), device="warp"))
