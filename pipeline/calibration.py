@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.config import Settings, explain, read_yaml
+from pipeline.config import Settings, Site, explain, read_yaml
 from pipeline.errors import SettingsError
 from pipeline.types import Calibration, DoubleArray
 
@@ -97,3 +97,12 @@ def _projection(file: CalibrationFile) -> DoubleArray:
         return np.array(file.projection, np.float64)
     pose = np.column_stack([np.array(file.rotation), np.array(file.translation)])
     return np.asarray(np.array(file.intrinsics) @ pose, np.float64)
+
+
+def load_calibrations(site: Site) -> dict[str, Calibration]:
+    """The calibration of each camera that has one, by camera id."""
+    return {
+        camera.id: load_calibration(camera.calibration)
+        for camera in site.cameras
+        if camera.calibration is not None
+    }

@@ -144,7 +144,7 @@ class TrackingSettings(Settings):
     start_confidence: Probability = Field(
         0.6, description="Only detections at or above start a new track."
     )
-    max_gap_seconds: Positive = Field(1.0, description="A track not seen for longer is closed.")
+    max_gap_seconds: Positive = Field(1.5, description="A track not seen for longer is closed.")
     min_detections: Annotated[int, Field(ge=1)] = Field(
         3, description="Tracks with fewer boxes are dropped when they close."
     )

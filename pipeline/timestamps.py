@@ -25,5 +25,5 @@ def from_iso(text: str) -> int:
     """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
-        raise ValueError(f"expected a time with zone, such as {text}Z, got {text}")
+        raise ValueError(f"expected a time with zone, such as {time.isoformat()}Z, got {text}")
     return to_us(time)

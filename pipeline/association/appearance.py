@@ -19,6 +19,7 @@ MIN_PAIRS = 30
 DEFAULT_THRESHOLD = 0.6
 DEFAULT_SPREAD = 0.12
 FALSE_ACCEPT_SDS = 2.0
+OFFSET_TRACKLETS = 20.0
 LIMIT = 8.0
 """Appearance alone never says more than this many log-odds: a uniform looks like a uniform."""
 
@@ -67,18 +68,55 @@ class SimilarityScale:
         return cls(threshold, 2 * FALSE_ACCEPT_SDS / spread)
 
 
+def without_camera_offsets(
+    embeddings: Sequence[Embedding | NoEmbedding], cameras: Sequence[str]
+) -> list[Embedding | NoEmbedding]:
+    """The embeddings moved so that cameras which see many people see them alike on average.
+
+    Light, lens and background shift all embeddings of a camera one way. Its mean is moved to the
+    mean of the cameras, by a share n / (n + OFFSET_TRACKLETS) for n tracklets: the mean of a few
+    people says more about them than about the camera. Vectors stay of unit norm.
+    """
+    moved = list(embeddings)
+    for members in _by_encoder(embeddings).values():
+        vectors = np.stack([_vector(embeddings[index]) for index in members]).astype(np.float64)
+        seen_by = np.array([cameras[index] for index in members])
+        means = {name: vectors[seen_by == name].mean(axis=0) for name in sorted(set(seen_by))}
+        centre = np.mean(list(means.values()), axis=0)
+        for name, mean in means.items():
+            own = seen_by == name
+            vectors[own] -= (mean - centre) * own.sum() / (own.sum() + OFFSET_TRACKLETS)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        encoder = _encoder(embeddings[members[0]])
+        for index, vector in zip(members, vectors, strict=True):
+            moved[index] = Embedding(vector, encoder)
+    return moved
+
+
 def similarities(embeddings: Sequence[Embedding | NoEmbedding]) -> DoubleArray:
     """Cosines (N, N) of unit vectors; NaN where one has none, or another encoder made it."""
     count = len(embeddings)
     result = np.full((count, count), np.nan)
-    encoders: dict[EncoderIdentity, list[int]] = {}
-    for index, embedding in enumerate(embeddings):
-        if isinstance(embedding, Embedding):
-            encoders.setdefault(embedding.encoder, []).append(index)
-    for members in encoders.values():
+    for members in _by_encoder(embeddings).values():
         vectors = np.stack([_vector(embeddings[index]) for index in members])
         result[np.ix_(members, members)] = np.clip(vectors @ vectors.T, -1, 1)
     return result
+
+
+def _by_encoder(
+    embeddings: Sequence[Embedding | NoEmbedding],
+) -> dict[EncoderIdentity, list[int]]:
+    """Which embeddings may be compared with one another."""
+    members: dict[EncoderIdentity, list[int]] = {}
+    for index, embedding in enumerate(embeddings):
+        if isinstance(embedding, Embedding):
+            members.setdefault(embedding.encoder, []).append(index)
+    return members
+
+
+def _encoder(embedding: Embedding | NoEmbedding) -> EncoderIdentity:
+    assert isinstance(embedding, Embedding)
+    return embedding.encoder
 
 
 def _vector(embedding: Embedding | NoEmbedding) -> FloatArray:

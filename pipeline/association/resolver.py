@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.association.appearance import SimilarityScale, similarities
+from pipeline.association.appearance import (
+    SimilarityScale,
+    similarities,
+    without_camera_offsets,
+)
 from pipeline.association.clustering import average_link
 from pipeline.association.constraints import (
     Transitions,
@@ -42,7 +46,7 @@ class PairTable:
     """What is known about every pair of N tracklets; symmetric (N, N) arrays, log-odds.
 
     Attributes:
-        similarity: Cosine of embeddings; NaN where one of them has none.
+        similarity: Cosine of embeddings without their cameras' offsets; NaN where one has none.
         appearance: Evidence from the similarity.
         transition_time: Evidence from the time between two cameras.
         ground_plane: Evidence from positions on the floor.
@@ -110,7 +114,8 @@ def compare(
     settings: AssociationSettings,
 ) -> PairTable:
     """The evidence on every pair of N tracklets."""
-    similarity = similarities(embeddings)
+    cameras = [tracklet.camera_id for tracklet in tracklets]
+    similarity = similarities(without_camera_offsets(embeddings, cameras))
     impossible = cannot_link(tracklets, transitions)
     scale = SimilarityScale.for_run(similarity, impossible, settings.similarity_threshold)
     ground, too_fast = ground_plane_log_odds(tracklets, calibrations, settings.ground_plane_sigma_m)
