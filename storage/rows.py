@@ -1,0 +1,90 @@
+"""Between the pipeline's values and the store's rows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Result, Row
+
+from pipeline.types import (
+    Embedding,
+    EncodedTracklet,
+    EncoderIdentity,
+    FloatArray,
+    IntArray,
+    NoEmbedding,
+    Tracklet,
+)
+from storage.schema import PIXEL_SCALE, SCORE_SCALE
+
+HALF = np.dtype("<f2")
+POINTS_AT_ONCE = 10_000
+
+
+def tracklet_key(camera: str, track_id: int, part: int) -> str:
+    """`Tracklet.key` from its columns."""
+    return f"{camera}/{track_id}" + (f".{part}" if part > 1 else "")
+
+
+def of_points(tracklet_id: int, tracklet: Tracklet) -> Iterator[dict[str, object]]:
+    """Rows of `track_point`: boxes in tenths of a pixel, scores per mille."""
+    boxes = np.rint(tracklet.boxes.astype(np.float64) * PIXEL_SCALE).astype(np.int64).tolist()
+    scores = np.rint(tracklet.scores.astype(np.float64) * SCORE_SCALE).astype(np.int64).tolist()
+    frames, times = tracklet.frame_indices.tolist(), tracklet.timestamps_us.tolist()
+    for frame, timestamp, (x1, y1, x2, y2), score in zip(frames, times, boxes, scores, strict=True):
+        yield {
+            "tracklet_id": tracklet_id,
+            "frame_index": frame,
+            "timestamp_us": timestamp,
+            "x1": x1,
+            "y1": y1,
+            "x2": x2,
+            "y2": y2,
+            "score": score,
+        }
+
+
+def of_thumbnails(tracklet_id: int, encoded: EncodedTracklet) -> Iterator[dict[str, object]]:
+    """Rows of `thumbnail`, in order of time."""
+    for position, thumbnail in enumerate(encoded.thumbnails):
+        yield {
+            "tracklet_id": tracklet_id,
+            "position": position,
+            "timestamp_us": thumbnail.timestamp_us,
+            "jpeg": thumbnail.jpeg,
+        }
+
+
+def packed(vector: FloatArray) -> bytes:
+    """A vector (D,) as float16: a hundredth of a cosine is far above its rounding."""
+    return vector.astype(HALF).tobytes()
+
+
+def points_by_tracklet(result: Result[*tuple[Any, ...]]) -> dict[int, IntArray]:
+    """Columns (T, 7) of each tracklet: frame, time, x1, y1, x2, y2, score; rows come sorted."""
+    chunks = [np.array(part, np.int64) for part in result.partitions(POINTS_AT_ONCE)]
+    table = np.concatenate(chunks) if chunks else np.empty((0, 8), np.int64)
+    keys, starts = np.unique(table[:, 0], return_index=True)
+    parts = np.split(table[:, 1:], starts[1:])
+    return dict(zip(keys.tolist(), parts, strict=False))
+
+
+def tracklet(row: Row[*tuple[Any, ...]], points: IntArray) -> Tracklet:
+    """A tracklet from its row and its points (T, 7)."""
+    return Tracklet(
+        camera_id=row.camera,
+        track_id=row.track_id,
+        part=row.part,
+        frame_indices=points[:, 0],
+        timestamps_us=points[:, 1],
+        boxes=(points[:, 2:6] / PIXEL_SCALE).astype(np.float32),
+        scores=(points[:, 6] / SCORE_SCALE).astype(np.float32),
+    )
+
+
+def embedding(row: Row[*tuple[Any, ...]]) -> Embedding | NoEmbedding:
+    """The embedding beside a tracklet's row, if it has one."""
+    if row.vector is None:
+        return NoEmbedding()
+    encoder = EncoderIdentity(row.encoder, row.sha256, row.dimension)
+    return Embedding(np.frombuffer(row.vector, HALF).astype(np.float32), encoder)

@@ -1,0 +1,431 @@
+"""Writing to the trajectory store. Each call is one transaction: all of it is kept, or nothing."""
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Result, Select, delete, func, insert, select, update
+
+from pipeline.config import redact
+from pipeline.types import (
+    Embedding,
+    EncodedTracklet,
+    EncoderIdentity,
+    Link,
+    NoEmbedding,
+    Tracklet,
+)
+from storage import rows
+from storage.engine import open_engine, reading, writing
+from storage.schema import (
+    SCORE_SCALE,
+    Camera,
+    EmbeddingRow,
+    Encoder,
+    Identity,
+    LinkPair,
+    LinkRow,
+    Run,
+    RunCamera,
+    ThumbnailRow,
+    TrackletRow,
+    TrackPoint,
+)
+
+ERASE_AT_ONCE = 200
+"""Tracklets erased in one transaction, so that others need not wait long."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRecord:
+    """A camera as a run remembers it: its name, its source without credentials."""
+
+    name: str
+    source: str
+    calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run at its beginning; the settings hold no credentials."""
+
+    site: str
+    settings_json: str
+    detector: str
+    cameras: tuple[CameraRecord, ...]
+    started_at_us: int
+
+
+class Store:
+    """A trajectory store that is open; made by `open_store`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.engine.dispose()
+
+    @property
+    def name(self) -> str:
+        """The database's URL as messages show it: without credentials."""
+        return redact(str(self.engine.url))
+
+    def begin_run(self, record: RunRecord) -> int:
+        """A new run, with its cameras in the order of the site file; its number."""
+        with writing(self.engine) as connection:
+            run_id = _inserted(
+                connection.execute(
+                    insert(Run).returning(Run.id),
+                    {
+                        "site": record.site,
+                        "status": "running",
+                        "started_at_us": record.started_at_us,
+                        "settings_json": record.settings_json,
+                        "settings_sha256": _sha256(record.settings_json),
+                        "detector": record.detector,
+                    },
+                )
+            )
+            cameras = [
+                {
+                    "run_id": run_id,
+                    "camera_id": _camera_id(connection, record.site, camera),
+                    "position": position,
+                    "status": "running",
+                    "message": "",
+                    "frames": 0,
+                }
+                for position, camera in enumerate(record.cameras)
+            ]
+            connection.execute(insert(RunCamera), cameras)
+        return run_id
+
+    def resumable_run(self, site: str, settings_json: str) -> int | None:
+        """The newest run of the site with these settings, if it has not come to its end."""
+        query = (
+            select(Run.id, Run.status)
+            .where(Run.site == site, Run.settings_sha256 == _sha256(settings_json))
+            .order_by(Run.id.desc())
+            .limit(1)
+        )
+        with reading(self.engine) as connection:
+            newest = connection.execute(query).first()
+        return None if newest is None or newest.status == "finished" else int(newest.id)
+
+    def ended_cameras(self, run_id: int) -> set[str]:
+        """Names of the run's cameras that have come to their end."""
+        query = (
+            select(Camera.name)
+            .join(RunCamera, RunCamera.camera_id == Camera.id)
+            .where(RunCamera.run_id == run_id, RunCamera.status == "ended")
+        )
+        with reading(self.engine) as connection:
+            return set(connection.execute(query).scalars())
+
+    def add_tracklets(self, run_id: int, encoded: Sequence[EncodedTracklet]) -> int:
+        """Keep tracklets; one that the run has already is left as it is. How many were new."""
+        now_us = time.time_ns() // 1000
+        with writing(self.engine) as connection:
+            cameras = _run_cameras(connection, run_id)
+            new = [
+                (tracklet_id, item)
+                for item in encoded
+                if (tracklet_id := _add(connection, run_id, cameras, item.tracklet, now_us))
+            ]
+            points = [row for key, item in new for row in rows.of_points(key, item.tracklet)]
+            _insert(connection, TrackPoint, points)
+            _insert(connection, EmbeddingRow, _embeddings(connection, new))
+            thumbnails = [row for key, item in new for row in rows.of_thumbnails(key, item)]
+            _insert(connection, ThumbnailRow, thumbnails)
+        return len(new)
+
+    def end_camera(self, run_id: int, camera: str, status: str, message: str, frames: int) -> None:
+        """Put down how a camera fared: `ended` or `failed`."""
+        with writing(self.engine) as connection:
+            camera_id = _run_cameras(connection, run_id)[camera]
+            connection.execute(
+                update(RunCamera)
+                .where(RunCamera.run_id == run_id, RunCamera.camera_id == camera_id)
+                .values(status=status, message=message, frames=frames)
+            )
+
+    def end_run(self, run_id: int, status: str, ended_at_us: int) -> None:
+        """Put down how the run ended: `finished`, `interrupted` or `failed`."""
+        with writing(self.engine) as connection:
+            connection.execute(
+                update(Run).where(Run.id == run_id).values(status=status, ended_at_us=ended_at_us)
+            )
+
+    def load_tracklets(self, run_id: int) -> list[tuple[Tracklet, Embedding | NoEmbedding]]:
+        """What association works on, ordered by camera, start, track and part."""
+        with reading(self.engine) as connection:
+            found = connection.execute(_tracklets_query(run_id)).all()
+            points = rows.points_by_tracklet(connection.execute(_points_query(run_id)))
+        return [(rows.tracklet(row, points[row.id]), rows.embedding(row)) for row in found]
+
+    def set_links(self, run_id: int, links: Sequence[Link]) -> None:
+        """A new version of who is who: the links before it are closed, none is rewritten.
+
+        Raises:
+            ValueError: A link names a tracklet that the run does not have.
+        """
+        now_us = time.time_ns() // 1000
+        with writing(self.engine) as connection:
+            tracklets = _tracklet_ids(connection, run_id)
+            unknown = {link.tracklet for link in links} - set(tracklets)
+            if unknown:
+                raise ValueError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
+            of_run = select(TrackletRow.id).where(TrackletRow.run_id == run_id)
+            connection.execute(
+                update(LinkRow)
+                .where(LinkRow.valid_to_us.is_(None), LinkRow.tracklet_id.in_(of_run))
+                .values(valid_to_us=now_us)
+            )
+            numbers = {link.identity for link in links}
+            identities = _identity_ids(connection, run_id, numbers, now_us)
+            for link in links:
+                _add_link(connection, link, tracklets, identities)
+
+    def erase_expired(self, site: str, stored_before_us: int) -> int:
+        """Erase the site's tracklets stored earlier, with all that hangs on them; how many."""
+        query = (
+            select(TrackletRow.id)
+            .join(Run, Run.id == TrackletRow.run_id)
+            .where(Run.site == site, TrackletRow.stored_at_us < stored_before_us)
+            .limit(ERASE_AT_ONCE)
+        )
+        erased = 0
+        while True:
+            with writing(self.engine) as connection:
+                expired = list(connection.execute(query).scalars())
+                connection.execute(delete(TrackletRow).where(TrackletRow.id.in_(expired)))
+            erased += len(expired)
+            if len(expired) < ERASE_AT_ONCE:
+                break
+        if erased:
+            _drop_empty(self.engine, site)
+        return erased
+
+
+def open_store(url: str, *, create: bool) -> Store:
+    """The store behind a URL.
+
+    Args:
+        url: `sqlite:///tracking.db`, or `postgresql://user:password@host/name`.
+        create: Make it where there is none; queries never do.
+
+    Raises:
+        StoreError: It cannot be opened, is none of ours, or of a newer version.
+    """
+    return Store(open_engine(url, create=create))
+
+
+def _sha256(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _inserted(result: Result[*tuple[Any, ...]]) -> int:
+    return int(result.scalar_one())
+
+
+def _insert(connection: Connection, table: type, rows: list[dict[str, object]]) -> None:
+    """Many rows by one statement, run many times: much faster than one with all values."""
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _camera_id(connection: Connection, site: str, camera: CameraRecord) -> int:
+    """The camera's row, made or brought up to date."""
+    values = {"source": camera.source, "calibrated": camera.calibrated}
+    found = connection.execute(
+        update(Camera)
+        .where(Camera.site == site, Camera.name == camera.name)
+        .values(**values)
+        .returning(Camera.id)
+    ).scalar()
+    if found is not None:
+        return int(found)
+    row = {"site": site, "name": camera.name, **values}
+    return _inserted(connection.execute(insert(Camera).returning(Camera.id), row))
+
+
+def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
+    query = (
+        select(Camera.name, Camera.id)
+        .join(RunCamera, RunCamera.camera_id == Camera.id)
+        .where(RunCamera.run_id == run_id)
+    )
+    return {row.name: row.id for row in connection.execute(query)}
+
+
+def _add(
+    connection: Connection, run_id: int, cameras: dict[str, int], tracklet: Tracklet, now_us: int
+) -> int | None:
+    """The number of a new tracklet; None where the run has it already."""
+    key = {
+        "run_id": run_id,
+        "camera_id": cameras[tracklet.camera_id],
+        "track_id": tracklet.track_id,
+        "part": tracklet.part,
+    }
+    known = select(TrackletRow.id).filter_by(**key)
+    if connection.execute(known).first() is not None:
+        return None
+    row = key | {
+        "start_us": tracklet.start_us,
+        "end_us": tracklet.end_us,
+        "boxes": len(tracklet.scores),
+        "mean_score": round(float(tracklet.scores.mean()) * SCORE_SCALE),
+        "stored_at_us": now_us,
+    }
+    return _inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
+
+
+def _embeddings(
+    connection: Connection, new: Sequence[tuple[int, EncodedTracklet]]
+) -> list[dict[str, object]]:
+    return [
+        {
+            "tracklet_id": tracklet_id,
+            "encoder_id": _encoder_id(connection, item.embedding.encoder),
+            "vector": rows.packed(item.embedding.vector),
+        }
+        for tracklet_id, item in new
+        if isinstance(item.embedding, Embedding)
+    ]
+
+
+def _encoder_id(connection: Connection, encoder: EncoderIdentity) -> int:
+    values = {
+        "name": encoder.name,
+        "sha256": encoder.sha256,
+        "dimension": encoder.dimension,
+    }
+    found = connection.execute(select(Encoder.id).filter_by(**values)).scalar()
+    if found is not None:
+        return int(found)
+    return _inserted(connection.execute(insert(Encoder).returning(Encoder.id), values))
+
+
+def _tracklets_query(run_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            TrackletRow.id,
+            Camera.name.label("camera"),
+            TrackletRow.track_id,
+            TrackletRow.part,
+            EmbeddingRow.vector,
+            Encoder.name.label("encoder"),
+            Encoder.sha256,
+            Encoder.dimension,
+        )
+        .join(Camera, Camera.id == TrackletRow.camera_id)
+        .join(
+            RunCamera,
+            (RunCamera.run_id == TrackletRow.run_id)
+            & (RunCamera.camera_id == TrackletRow.camera_id),
+        )
+        .outerjoin(EmbeddingRow, EmbeddingRow.tracklet_id == TrackletRow.id)
+        .outerjoin(Encoder, Encoder.id == EmbeddingRow.encoder_id)
+        .where(TrackletRow.run_id == run_id)
+        .order_by(RunCamera.position, TrackletRow.start_us, TrackletRow.track_id, TrackletRow.part)
+    )
+
+
+def _points_query(run_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            TrackPoint.tracklet_id,
+            TrackPoint.frame_index,
+            TrackPoint.timestamp_us,
+            TrackPoint.x1,
+            TrackPoint.y1,
+            TrackPoint.x2,
+            TrackPoint.y2,
+            TrackPoint.score,
+        )
+        .join(TrackletRow, TrackletRow.id == TrackPoint.tracklet_id)
+        .where(TrackletRow.run_id == run_id)
+        .order_by(TrackPoint.tracklet_id, TrackPoint.frame_index)
+    )
+
+
+def _tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
+    query = (
+        select(Camera.name, TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
+        .join(Camera, Camera.id == TrackletRow.camera_id)
+        .where(TrackletRow.run_id == run_id)
+    )
+    return {
+        rows.tracklet_key(name, track_id, part): row_id
+        for name, track_id, part, row_id in connection.execute(query)
+    }
+
+
+def _identity_ids(
+    connection: Connection, run_id: int, numbers: set[int], now_us: int
+) -> dict[int, int]:
+    """Rows of the identities with these numbers, made where they are new."""
+    query = select(Identity.number, Identity.id).where(Identity.run_id == run_id)
+    known = {number for number, _ in connection.execute(query)}
+    new: list[dict[str, object]] = [
+        {"run_id": run_id, "number": number, "created_at_us": now_us}
+        for number in sorted(numbers - known)
+    ]
+    _insert(connection, Identity, new)
+    return {row.number: row.id for row in connection.execute(query)}
+
+
+def _add_link(
+    connection: Connection, link: Link, tracklets: dict[str, int], identities: dict[int, int]
+) -> None:
+    row = {
+        "tracklet_id": tracklets[link.tracklet],
+        "identity_id": identities[link.identity],
+        "method": link.method,
+        "decided_at_us": link.decided_at_us,
+        "appearance": link.evidence.appearance,
+        "transition_time": link.evidence.transition_time,
+        "ground_plane": link.evidence.ground_plane,
+        "edits": link.evidence.edits,
+    }
+    link_id = _inserted(connection.execute(insert(LinkRow).returning(LinkRow.id), row))
+    pairs: list[dict[str, object]] = [
+        {
+            "link_id": link_id,
+            "position": position,
+            "other_tracklet_id": tracklets[pair.other],
+            "similarity": None if math.isnan(pair.similarity) else pair.similarity,
+            "appearance": pair.evidence.appearance,
+            "transition_time": pair.evidence.transition_time,
+            "ground_plane": pair.evidence.ground_plane,
+            "edits": pair.evidence.edits,
+            "same_identity": pair.same_identity,
+        }
+        for position, pair in enumerate(link.pairs)
+    ]
+    _insert(connection, LinkPair, pairs)
+
+
+def _drop_empty(engine: Engine, site: str) -> None:
+    """Identities without links, and runs that have ended and hold no tracklets any more."""
+    with writing(engine) as connection:
+        of_site = select(Run.id).where(Run.site == site)
+        linked = select(LinkRow.identity_id)
+        connection.execute(
+            delete(Identity).where(Identity.run_id.in_(of_site), Identity.id.not_in(linked))
+        )
+        holds = select(func.count()).where(TrackletRow.run_id == Run.id).scalar_subquery()
+        connection.execute(delete(Run).where(Run.site == site, Run.status != "running", holds == 0))
