@@ -1,0 +1,54 @@
+"""All cameras of a run: start, watch and stop their workers."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from cameras.worker import CameraStatus, CameraWorker
+
+WATCH_EVERY_SECONDS = 0.1
+STOP_WITHIN_SECONDS = 30.0
+
+Watch = Callable[[Sequence[CameraStatus]], None]
+
+
+class Pool:
+    """Runs the workers of a site side by side until each has ended or failed.
+
+    Args:
+        workers: One a camera, not yet started.
+        stop: The event that stops them.
+    """
+
+    def __init__(self, workers: Sequence[CameraWorker], stop: threading.Event) -> None:
+        self._workers = workers
+        self._stop = stop
+
+    @property
+    def statuses(self) -> list[CameraStatus]:
+        """What each camera tells about itself, in the site's order."""
+        return [worker.status for worker in self._workers]
+
+    def run(self, watch: Watch) -> None:
+        """Run every camera to its end; `watch` is called a few times a second meanwhile.
+
+        When interrupted from the keyboard, or by an error in `watch`, the workers stop at their
+        next frame before the interruption goes on to the caller.
+        """
+        for worker in self._workers:
+            worker.start()
+        try:
+            while self._running():
+                watch(self.statuses)
+        except BaseException:
+            self._stop.set()
+            for worker in self._workers:
+                worker.join(STOP_WITHIN_SECONDS)
+            raise
+        watch(self.statuses)
+
+    def _running(self) -> bool:
+        """Whether any camera still runs, after waiting a moment for the first that does."""
+        first = next((worker for worker in self._workers if not worker.join(0)), None)
+        if first is not None:
+            first.join(WATCH_EVERY_SECONDS)
+        return first is not None

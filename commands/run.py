@@ -1,0 +1,267 @@
+"""`run`: from the cameras of a site to identities in the store."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from cameras.detection_service import Detect, DetectionService
+from cameras.encoding import Encode, EncodingStage
+from cameras.pool import Pool
+from cameras.progress import ProgressDisplay
+from cameras.worker import CameraStatus, CameraWorker, State
+from commands.options import DEFAULT_DATABASE, print_json, print_table
+from pipeline.association.resolver import associate
+from pipeline.calibration import load_calibrations
+from pipeline.config import (
+    Camera,
+    DetectionsCamera,
+    Site,
+    VideoCamera,
+    load_site,
+    redact,
+    redacted_json,
+)
+from pipeline.detection.detector import Detector
+from pipeline.reid.backbone import OpenVinoBackbone
+from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
+from pipeline.types import Appearance, Calibrations, Clip, Embedding, NoEmbedding
+from storage.store import CameraRecord, RunRecord, Store, open_store
+from storage.writer import Writer
+
+EXIT_FAULT, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReport:
+    """How a camera fared in this run."""
+
+    state: str
+    frames: int
+    tracklets: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What `run --json` prints."""
+
+    run: int
+    site: str
+    database: str
+    status: str
+    seconds: float
+    tracklets: int
+    identities: int
+    cameras: dict[str, CameraReport]
+    exit_code: int
+
+
+def run_site(config: Path, database: str | None, *, resume: bool, as_json: bool) -> None:
+    """The command `run`: see `run_pipeline.run`."""
+    site = load_site(config)
+    with open_store(database or site.storage.url or DEFAULT_DATABASE, create=True) as store:
+        report = execute(site, store, resume=resume)
+    for message in dict.fromkeys(c.message for c in report.cameras.values() if c.message):
+        print(f"error: {message}", file=sys.stderr)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        _print_summary(report)
+    raise typer.Exit(report.exit_code)
+
+
+def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
+    """Run a site into a store.
+
+    A camera that fails is named in the report; what the others and itself gave until then is stored
+    and associated all the same.
+
+    Raises:
+        UserError: Weights, calibrations or the database: nothing can run without them.
+    """
+    started = time.monotonic()
+    calibrations = load_calibrations(site)
+    detect, detector = _detector(site)
+    encode = _encoder(site)
+    _forget_expired(site, store)
+    run_id, finished = _begin(site, store, detector, set(calibrations), resume=resume)
+    stop = threading.Event()
+    with (
+        Writer(store, run_id) as writer,
+        EncodingStage(encode, writer.put, site.storage.thumbnails) as encoding,
+        DetectionService(detect, max_batch=len(site.cameras)) as service,
+        ProgressDisplay(Console(stderr=True)) as display,
+    ):
+        pool = Pool(
+            [
+                CameraWorker(camera, site, service, encoding.put, stop)
+                for camera in site.cameras
+                if camera.id not in finished
+            ],
+            stop,
+        )
+        interrupted = False
+        try:
+            with _terminated_as_interrupt():
+                pool.run(display.show)
+        except KeyboardInterrupt:
+            interrupted = True
+    return _conclude(site, store, run_id, calibrations, pool.statuses, interrupted, started)
+
+
+def _has_pixels(site: Site) -> bool:
+    return any(isinstance(camera, VideoCamera) for camera in site.cameras)
+
+
+def _detector(site: Site) -> tuple[Detect, str]:
+    """The function that finds people, and its name; no weights are needed without pixels."""
+    if not _has_pixels(site):
+        return (lambda _: []), "none: recorded"
+    detector = Detector(site.detection)
+    return detector.detect, detector.name
+
+
+def _encoder(site: Site) -> Encode:
+    """The function from appearance to embedding: by a backbone for pixels, else as recorded."""
+    recorded = RecordedEncoder(site.site)
+    if not _has_pixels(site):
+        return recorded.encode
+    clips = ClipEncoder(OpenVinoBackbone(site.reid))
+
+    def encode(appearance: Appearance) -> Embedding | NoEmbedding:
+        encoder = clips if isinstance(appearance, Clip) else recorded
+        return encoder.encode(appearance)
+
+    return encode
+
+
+def _begin(
+    site: Site, store: Store, detector: str, calibrated: set[str], *, resume: bool
+) -> tuple[int, set[str]]:
+    """Number of the run, and the cameras that it already has to their end."""
+    settings = redacted_json(site)
+    if resume:
+        unfinished = store.resumable_run(site.site, settings)
+        if unfinished is not None:
+            return unfinished, store.ended_cameras(unfinished)
+    cameras = tuple(
+        CameraRecord(camera.id, _source_name(camera), camera.id in calibrated)
+        for camera in site.cameras
+    )
+    record = RunRecord(site.site, settings, detector, cameras, _now_us())
+    return store.begin_run(record), set()
+
+
+def _source_name(camera: Camera) -> str:
+    """What a camera reads, without credentials."""
+    if isinstance(camera, VideoCamera):
+        return redact(camera.video)
+    return str(camera.detections if isinstance(camera, DetectionsCamera) else camera.tracks)
+
+
+def _forget_expired(site: Site, store: Store) -> None:
+    days = site.storage.retention_days
+    if days is not None:
+        store.erase_expired(site.site, _now_us() - round(days * 86_400e6))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+@contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """SIGTERM stops a run as Ctrl-C does: what is closed is committed and associated."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _conclude(
+    site: Site,
+    store: Store,
+    run_id: int,
+    calibrations: Calibrations,
+    statuses: Sequence[CameraStatus],
+    interrupted: bool,
+    started: float,
+) -> RunReport:
+    """Associate what is stored, close the run, and report."""
+    for status in statuses:
+        if status.state in (State.ENDED, State.FAILED):
+            store.end_camera(
+                run_id, status.camera_id, status.state.value, status.message, status.frames
+            )
+    tracklets, identities = _associate(site, store, run_id, calibrations)
+    failed = [status for status in statuses if status.state is State.FAILED]
+    outcome = "interrupted" if interrupted else "failed" if failed else "finished"
+    store.end_run(run_id, outcome, _now_us())
+    for status in failed:
+        if status.fault:
+            print(status.fault, file=sys.stderr)
+    return RunReport(
+        run=run_id,
+        site=site.site,
+        database=store.name,
+        status=outcome,
+        seconds=round(time.monotonic() - started, 1),
+        tracklets=tracklets,
+        identities=identities,
+        cameras={
+            s.camera_id: CameraReport(s.state.value, s.frames, s.tracklets, s.message)
+            for s in statuses
+        },
+        exit_code=_exit_code(failed, interrupted),
+    )
+
+
+def _associate(
+    site: Site, store: Store, run_id: int, calibrations: Calibrations
+) -> tuple[int, int]:
+    """Decide who is who among all tracklets of the run; how many tracklets, how many people."""
+    stored = store.load_tracklets(run_id)
+    links = associate(
+        [tracklet for tracklet, _ in stored],
+        [embedding for _, embedding in stored],
+        calibrations,
+        site.transitions,
+        site.association,
+        _now_us(),
+    )
+    store.set_links(run_id, links)
+    return len(stored), len({link.identity for link in links})
+
+
+def _exit_code(failed: Sequence[CameraStatus], interrupted: bool) -> int:
+    if interrupted:
+        return EXIT_INTERRUPTED
+    if any(status.fault for status in failed):
+        return EXIT_FAULT
+    return EXIT_USER if failed else 0
+
+
+def _print_summary(report: RunReport) -> None:
+    print_table(
+        f"run {report.run} of {report.site} {report.status} in {report.seconds:.1f} s:"
+        f" {report.tracklets} tracklets, {report.identities} identities in {report.database}",
+        ["camera", "state", "frames", "tracklets"],
+        [
+            (name, camera.state, camera.frames, camera.tracklets)
+            for name, camera in report.cameras.items()
+        ],
+    )
