@@ -125,7 +125,7 @@ class PictureDecoder:
         self._timeline = timeline
         self._has_pts = has_pts
         self._last_pts = last_pts
-        self._first_key_pts: int | None = None
+        self._first_key_pts: float | None = None  # minus infinity from the second on
         self._decoding_times: deque[int | None] = deque()
         # Places given out before decoding, in order of presentation, and not yet taken.
         self._planned: deque[tuple[int, Place]] = deque()
@@ -149,10 +149,9 @@ class PictureDecoder:
             interval: How many pictures pass from a wanted one to the next, on average.
 
         Where the packets do not tell which pictures the decoder will show and when, all is
-        decoded: without presentation times (AVI, elementary streams), where they repeat or run
-        back, where one picture comes in two packets (fields) or pictures are hidden, where the
-        decoder cannot start at what is marked as a key frame (gradual refresh), and where groups
-        are very long.
+        decoded: without presentation times (AVI, elementary streams), where they repeat, where one
+        picture comes in two packets (fields) or pictures are hidden, where the decoder cannot start
+        at what is marked as a key frame (gradual refresh), and where groups are long.
 
         Raises:
             DamagedVideoError: As above.
@@ -169,7 +168,7 @@ class PictureDecoder:
         held = self._plan(_group(first))
         for raw in chain([second], groups):
             group = _group(raw)
-            if not group.times or min(group.times) <= max(held.group.times):
+            if not group.times:
                 yield from self._shown(held, len(held.group.packets))
                 yield from self.every(chain(raw, chain.from_iterable(groups)))
                 return
@@ -239,8 +238,9 @@ class PictureDecoder:
     def _decoded(self, packets: Iterable[VideoPacket]) -> Iterator[VideoFrame]:
         """Pictures in order of presentation; some of the last stay in the decoder."""
         for packet in packets:
-            if self._first_key_pts is None:
-                self._first_key_pts = packet.pts
+            if packet.is_keyframe:
+                is_first = self._first_key_pts is None
+                self._first_key_pts = packet.pts if is_first else -math.inf
             try:
                 frames = self._decoder.decode(packet)
             except av.FFmpegError as error:
@@ -266,7 +266,7 @@ class PictureDecoder:
     def _is_before_first_key(self, pts: int | None) -> bool:
         if not self._has_pts or pts is None or self._first_key_pts is None:
             return False
-        return bool(pts < self._first_key_pts)
+        return pts < self._first_key_pts
 
     def _wanted(self, frames: Iterable[VideoFrame]) -> Iterator[Picture]:
         for frame in frames:

@@ -26,11 +26,18 @@ class OnePass(Generic[Item]):
         items: Generator[Item, None, None],
         release: Callable[[], object] = lambda: None,
     ) -> None:
+        """A source that nothing has been read of.
+
+        Args:
+            camera_id: Which camera.
+            expected_frames: As above.
+            items: Makes what is delivered.
+            release: Lets go of what is open; may be called more than once.
+        """
         self.camera_id = camera_id
         self.expected_frames = expected_frames
         self._items = items
         self._release = release
-        self._is_closed = False
         # Decoders are not thread-safe: closing waits until the item being made is made.
         self._lock = threading.Lock()
 
@@ -39,21 +46,14 @@ class OnePass(Generic[Item]):
 
     def __next__(self) -> Item:
         with self._lock:
-            if self._is_closed:
-                raise StopIteration
             try:
                 return next(self._items)
-            except BaseException:
-                self._shut()
+            except BaseException:  # the end, an error or an interrupt: nothing follows
+                self._release()
                 raise
 
     def close(self) -> None:
         """Stop delivering and let go of what is open; can be called more than once."""
         with self._lock:
-            self._shut()
-
-    def _shut(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
             self._items.close()
             self._release()

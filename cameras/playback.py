@@ -26,5 +26,6 @@ def play(camera: Camera, site: Site) -> Iterator[Frame]:
         return
     width, height = camera.image_size
     blank: ImageArray = np.full((height, width, 3), BLANK_GREY, np.uint8)
+    blank.flags.writeable = False  # one for all frames
     for observation in open_observations(camera, site):
         yield Frame(camera.id, observation.index, observation.timestamp_us, blank)

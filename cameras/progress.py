@@ -82,4 +82,5 @@ def _clock(duration_us: int) -> str:
 def _share(status: CameraStatus) -> str:
     if not status.expected_frames:
         return ""
-    return f"{min(100, 100 * (status.last_index + 1) // status.expected_frames)} %"
+    passed = status.last_index + 1 if status.frames else 0
+    return f"{min(100, 100 * passed // status.expected_frames)} %"

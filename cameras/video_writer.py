@@ -1,5 +1,7 @@
 """Writing annotated videos, each frame at its own time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +22,15 @@ NOMINAL_RATE = 30
 class VideoWriter:
     """An H.264 video in an MP4 file, written under a temporary name until it is complete.
 
+    It leaves no file behind when it is left by an exception, and none when no frame was written.
+
     Args:
         path: The file to make.
         width: Of the frames, pixels; an odd last column is left out, as the codec wants.
         height: Of the frames, pixels; likewise.
 
     Raises:
-        UserError: The file cannot be written.
+        UserError: The file cannot be written; also while writing and at the end.
     """
 
     def __init__(self, path: Path, width: int, height: int) -> None:
@@ -34,10 +38,10 @@ class VideoWriter:
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._first_us: int | None = None
         self._last_pts = -1
-        try:
+        with self._errors_in_one_line():
+            # libav opens the file only with the first packet.
+            self._partial.open("wb").close()
             self._container = av.open(str(self._partial), "w")
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
         stream = self._container.add_stream(CODEC, rate=NOMINAL_RATE)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width - width % 2, height - height % 2
@@ -56,22 +60,40 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
-        if error is None:
-            self._partial.replace(self._path)
-        else:
+        try:
+            if error is None and self._first_us is not None:
+                with self._errors_in_one_line():
+                    self._complete()
+        finally:
+            with suppress(OSError):  # of what is thrown away
+                self._container.close()
             self._partial.unlink(missing_ok=True)
 
     def write(self, image: ImageArray, timestamp_us: int) -> None:
-        """Add a frame (H, W, 3) BGR; times must not decrease."""
+        """Add a frame (H, W, 3) BGR; times must not decrease.
+
+        A frame of another size than announced is scaled to it.
+        """
         if self._first_us is None:
             self._first_us = timestamp_us
-        visible = image[: self._stream.height, : self._stream.width]
+        height, width = image.shape[:2]
+        visible = image[: height - height % 2, : width - width % 2]
         frame = av.VideoFrame.from_ndarray(visible, format="bgr24")
         seconds = Fraction(timestamp_us - self._first_us, 1_000_000)
         # Two frames at one time (clocks do that) are shown one tick apart.
         self._last_pts = max(round(seconds / TIME_BASE), self._last_pts + 1)
         frame.pts, frame.time_base = self._last_pts, TIME_BASE
-        self._container.mux(self._stream.encode(frame))
+        with self._errors_in_one_line():
+            self._container.mux(self._stream.encode(frame))
+
+    def _complete(self) -> None:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        self._partial.replace(self._path)
+
+    @contextmanager
+    def _errors_in_one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"{self._path}: cannot be written: {error.strerror}") from None

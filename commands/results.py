@@ -141,7 +141,7 @@ def _render_sheets(store: Store, run_id: int, output: Path) -> None:
             )
             for passage in queries.trajectory(store, run_id, person.identity)
         ]
-        title = f"identity {person.identity}: {person.tracklets} passages, run {run_id}"
+        title = f"identity {person.identity}, run {run_id}"
         path = output / f"identity-{person.identity:04}.jpg"
         _, encoded = cv2.imencode(".jpg", contact_sheet(title, passages))
         try:
