@@ -28,7 +28,6 @@ from pydantic_core import ErrorDetails
 from pipeline.errors import SettingsError
 
 BUNDLED = "bundled"
-URL_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://")
 
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -68,7 +67,7 @@ class VideoCamera(CameraSettings):
     @property
     def is_url(self) -> bool:
         """Whether `video` is a network address rather than a path."""
-        return self.video.startswith(URL_SCHEMES)
+        return "://" in self.video
 
 
 class RecordedCamera(CameraSettings):
@@ -209,8 +208,9 @@ class Site(Settings):
     )
     transitions: dict[str, dict[str, Seconds]] = Field(
         default_factory=dict,
-        description="Seconds [min, max] from leaving the first camera to entering the second;"
-        " cameras that are named here and not joined are not linked.",
+        description="Seconds [min, max] from leaving the first camera to entering the second,"
+        " negative where views overlap: less than min cannot be one person, min to max speaks for"
+        " one.",
     )
     detection: DetectionSettings = DetectionSettings()
     tracking: TrackingSettings = TrackingSettings()

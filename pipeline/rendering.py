@@ -8,22 +8,57 @@ import cv2
 import numpy as np
 import supervision as sv
 
+from pipeline.geometry import foot_points
 from pipeline.timestamps import to_iso
-from pipeline.types import FloatArray, ImageArray, IntArray
+from pipeline.types import DoubleArray, FloatArray, ImageArray, IntArray
 
 REFERENCE_HEIGHT_PX: Final = 720
 """Lines and letters keep their share of a picture of this height."""
 TRAIL_SECONDS: Final = 2.0
+COLOURS: Final = sv.ColorPalette.DEFAULT
 
 CELL_WIDTH_PX: Final = 96
 CELL_HEIGHT_PX: Final = 192
 MARGIN_PX: Final = 12
 CAPTION_PX: Final = 34
 HEADER_PX: Final = 44
+BAND_HEADER_PX: Final = 30
 CELLS_PER_ROW: Final = 12
 PAPER: Final = (250, 250, 250)
 INK: Final = (40, 40, 40)
 FAINT: Final = (130, 130, 130)
+FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class Trails:
+    """Where the people of one camera stood in the last frames.
+
+    Unlike supervision's, they also grow old in frames without anybody: who comes back later begins
+    a new trail.
+
+    Args:
+        length: How many frames are remembered.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._frame = 0
+        self._frames = np.zeros(0, np.int64)
+        self._identities = np.zeros(0, np.int64)
+        self._feet = np.zeros((0, 2))
+
+    def add(self, boxes: FloatArray, identities: IntArray) -> None:
+        """Take in the next frame: boxes (N, 4) xyxy of the identities (N,), N >= 0."""
+        self._frame += 1
+        kept = self._frames > self._frame - self._length
+        now = np.full(len(identities), self._frame)
+        self._frames = np.concatenate([self._frames[kept], now])
+        self._identities = np.concatenate([self._identities[kept], identities])
+        self._feet = np.concatenate([self._feet[kept], foot_points(boxes)])
+
+    def of(self, identity: int) -> DoubleArray:
+        """Foot points (M, 2) of an identity, pixels, oldest first."""
+        return np.asarray(self._feet[self._identities == identity])
 
 
 class FrameAnnotator:
@@ -40,14 +75,11 @@ class FrameAnnotator:
         scale = max(height / REFERENCE_HEIGHT_PX, 0.4)
         thickness = max(1, round(2 * scale))
         lookup = sv.ColorLookup.TRACK
-        self._trails = sv.TraceAnnotator(
-            position=sv.Position.BOTTOM_CENTER,
-            trace_length=max(2, round(TRAIL_SECONDS * frame_rate)),
-            thickness=thickness,
-            color_lookup=lookup,
-        )
-        self._boxes = sv.BoxAnnotator(thickness=thickness, color_lookup=lookup)
+        self._trails = Trails(max(2, round(TRAIL_SECONDS * frame_rate)))
+        self._thickness = thickness
+        self._boxes = sv.BoxAnnotator(COLOURS, thickness=thickness, color_lookup=lookup)
         self._labels = sv.LabelAnnotator(
+            COLOURS,
             text_scale=0.6 * scale,
             text_thickness=max(1, round(1.5 * scale)),
             text_padding=max(2, round(5 * scale)),
@@ -55,12 +87,19 @@ class FrameAnnotator:
         )
 
     def draw(self, image: ImageArray, boxes: FloatArray, identities: IntArray) -> ImageArray:
-        """A copy of the frame (H, W, 3) with boxes (N, 4) xyxy of the identities (N,)."""
+        """A copy of the frame (H, W, 3) with boxes (N, 4) xyxy of the identities (N,).
+
+        To be called for every frame, also where nobody is seen.
+        """
         picture: Any = image.copy()
+        self._trails.add(boxes, identities)
         if len(boxes) == 0:
             return np.asarray(picture)
         people = sv.Detections(xyxy=np.array(boxes), tracker_id=np.array(identities))
-        picture = self._trails.annotate(picture, people)
+        for identity in identities.tolist():
+            trail = np.rint(self._trails.of(identity)).astype(np.int32)
+            colour = COLOURS.by_idx(identity).as_bgr()
+            cv2.polylines(picture, [trail], False, colour, self._thickness)
         picture = self._boxes.annotate(picture, people)
         labels = [str(identity) for identity in identities]
         return np.asarray(self._labels.annotate(picture, people, labels=labels))
@@ -95,23 +134,18 @@ def contact_sheet(title: str, passages: Sequence[SheetPassage]) -> ImageArray:
         _band(camera, [passage for passage in passages if passage.camera_id == camera])
         for camera in cameras
     ]
-    width = max((band.shape[1] for band in bands), default=0)
-    header = _paper(HEADER_PX, max(width, 480))
-    _write(header, title, (MARGIN_PX, 30), 0.75, INK)
-    return np.vstack([_widened(part, header.shape[1]) for part in (header, *bands)])
+    return _stacked([_heading(title, HEADER_PX, 0.75), *bands])
 
 
 def _band(camera: str, passages: Sequence[SheetPassage]) -> ImageArray:
     """One camera's thumbnails, wrapped into rows."""
     cells = [cell for passage in passages for cell in _cells(passage)]
-    name = _paper(30, 360)
-    _write(name, f"{camera}: {len(passages)} passages", (MARGIN_PX, 20), 0.5, INK)
+    number = f"{len(passages)} passage{'s' if len(passages) > 1 else ''}"
     rows = [
         np.hstack(cells[start : start + CELLS_PER_ROW])
         for start in range(0, len(cells), CELLS_PER_ROW)
     ]
-    width = max(part.shape[1] for part in (name, *rows))
-    return np.vstack([_widened(part, width) for part in (name, *rows)])
+    return _stacked([_heading(f"{camera}: {number}", BAND_HEADER_PX, 0.5), *rows])
 
 
 def _cells(passage: SheetPassage) -> list[ImageArray]:
@@ -126,8 +160,8 @@ def _cells(passage: SheetPassage) -> list[ImageArray]:
     cells = [_cell(np.asarray(picture)) for picture in pictures]
     seconds = (passage.leave_us - passage.enter_us) / 1e6
     clock = to_iso(passage.enter_us)[11:19]
-    _write(cells[0], f"{clock} {seconds:.1f}s", (2, CELL_HEIGHT_PX + 13), 0.33, INK)
-    _write(cells[0], passage.tracklet[-18:], (2, CELL_HEIGHT_PX + 26), 0.33, FAINT)
+    _write(cells[0], f"{clock} {seconds:.1f}s", (2, CELL_HEIGHT_PX + 13), 0.4, INK)
+    _write(cells[0], passage.tracklet[-15:], (2, CELL_HEIGHT_PX + 27), 0.4, FAINT)
     return cells
 
 
@@ -144,13 +178,21 @@ def _paper(height: int, width: int) -> ImageArray:
     return np.full((height, width, 3), PAPER, np.uint8)
 
 
-def _widened(image: ImageArray, width: int) -> ImageArray:
-    if image.shape[1] >= width:
-        return image
-    return np.hstack([image, _paper(image.shape[0], width - image.shape[1])])
+def _heading(text: str, height: int, scale: float) -> ImageArray:
+    """A line of text on paper that is as wide as it needs."""
+    (width, _), _ = cv2.getTextSize(text, FONT, scale, 1)
+    paper = _paper(height, width + 2 * MARGIN_PX)
+    _write(paper, text, (MARGIN_PX, height * 2 // 3), scale, INK)
+    return paper
+
+
+def _stacked(parts: Sequence[ImageArray]) -> ImageArray:
+    """Pictures below one another, narrow ones filled up with paper on the right."""
+    width = max(part.shape[1] for part in parts)
+    return np.vstack([np.hstack([p, _paper(p.shape[0], width - p.shape[1])]) for p in parts])
 
 
 def _write(
     image: ImageArray, text: str, at: tuple[int, int], scale: float, ink: tuple[int, int, int]
 ) -> None:
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
+    cv2.putText(image, text, at, FONT, scale, ink, 1, cv2.LINE_AA)

@@ -410,14 +410,14 @@ def test_wrong_questions_get_one_line(
     assert not (stored / "tracking.db").exists()
 
 
-LONG = 1000
+LONG = 600
 
 
 @pytest.fixture
 def long_site(
     tmp_path: Path, film: Film, toy_detector: Path, toy_encoder: Path
 ) -> Callable[[], subprocess.Popen[str]]:
-    """Starts a run over ten passages, in a process of its own, and waits until one is stored."""
+    """Starts a run over six passages, in a process of its own, and waits until one is stored."""
     film(tmp_path / "long.mp4", [(RED, lambda i: _walk(i - i % 100, 48)(i))], LONG)
     models = _models(toy_detector, toy_encoder)
     _write_site(tmp_path, [{"id": "hall", "video": "long.mp4"}], **models)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cameras.playback import BLANK_GREY, play
-from cameras.sources import open_frames, open_observations
+from cameras.sources import FrameSource, open_frames, open_observations
 from pipeline.config import (
     DetectionsCamera,
     DetectionSettings,
@@ -116,10 +116,17 @@ def test_a_missing_source_is_told_when_playing_begins(tmp_path: Path) -> None:
 
 
 def test_the_video_is_let_go_of_when_playing_stops_early(
-    tmp_path: Path, film: Callable[..., Path]
+    tmp_path: Path, film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = film(tmp_path / "a.mp4", [], 10)
     camera = VideoCamera(id="a", video=str(path))
+    sources = []  # so that it is not let go of by being forgotten
+
+    def remembered(*arguments: object) -> FrameSource:
+        sources.append(open_frames(*arguments))
+        return sources[-1]
+
+    monkeypatch.setattr("cameras.playback.open_frames", remembered)
     frames = play(camera, site_of(camera, None))
     next(frames)
     assert path in _open_files()

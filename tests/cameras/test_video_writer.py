@@ -1,6 +1,5 @@
 """Videos are written, then decoded again: what comes back is what was written."""
 
-import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,14 +94,13 @@ def test_pictures_come_back_in_their_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(65, 49), (64, 49), (65, 48)])
 def test_an_odd_last_row_or_column_is_left_out(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
-    image = grey(200, width, height)
-    image[:, :2] = 0  # a dark left edge: nothing is shifted or scaled
+    image = grey(0, width, height)
+    image[48:], image[:, 64:] = 255, 255  # scaling would bring some of it in
     with VideoWriter(tmp_path / "a.mp4", width, height) as video:
         video.write(image, 0)
     _, (picture,) = decoded(tmp_path / "a.mp4")
     assert picture.shape == (48, 64, 3)
-    assert picture[:, :2].mean() < 40
-    assert picture[:, 3:].min() > 180
+    assert picture.max() < 10
 
 
 @pytest.mark.parametrize("factor", [2, 0.5])
@@ -193,7 +191,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("frames", [3, 80], ids=["at the end", "while writing"])
 def test_a_full_disk_is_told_and_leaves_no_file(tmp_path: Path, frames: int) -> None:
     path = tmp_path / "a.mp4"
-    open_before = len(os.listdir("/proc/self/fd"))
+    open_before = _open_files()
     with files_of_at_most(30_000), pytest.raises(UserError) as error:  # noqa: SIM117
         with VideoWriter(path, 320, 240) as video:
             for index in range(frames):
@@ -201,7 +199,11 @@ def test_a_full_disk_is_told_and_leaves_no_file(tmp_path: Path, frames: int) -> 
     assert one_line(path, error, "File too large")
     assert list(tmp_path.iterdir()) == []
     del video
-    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert _open_files() == open_before
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_an_error_while_the_disk_is_full_stays_itself(tmp_path: Path) -> None:
