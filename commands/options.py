@@ -18,7 +18,11 @@ WIDE_COLUMNS = 250
 
 Config = Annotated[Path, typer.Argument(help="Site file (YAML).", metavar="CONFIG.yaml")]
 Database = Annotated[
-    str | None, typer.Option(help=f"SQLAlchemy URL; default {DEFAULT_DATABASE}.", metavar="URL")
+    str | None,
+    typer.Option(
+        help=f"SQLAlchemy URL; default: the site file's storage.url, else {DEFAULT_DATABASE}.",
+        metavar="URL",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 RunNumber = Annotated[

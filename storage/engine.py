@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
@@ -19,8 +19,15 @@ from pipeline.errors import StoreError
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 5.0
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+EXAMPLES = "sqlite:///tracking.db or postgresql://user:password@host/name"
 WRITES = "writes"
 """Execution option of connections that will write: SQLite then locks at once."""
+SNAPSHOT: dict[str, dict[str, Any]] = {
+    "sqlite": {},  # every transaction is one
+    "postgresql": {"isolation_level": "REPEATABLE READ"},
+}
+MIGRATION_LOCK = 0x747261636B
+"""Any number, the same in every version of this program."""
 
 
 def open_engine(url: str, *, create: bool) -> Engine:
@@ -35,25 +42,32 @@ def open_engine(url: str, *, create: bool) -> Engine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        _check_file(parsed, url, create)
+        _check_file(parsed, create)
     engine = create_engine(parsed, connect_args=_arguments(parsed))
     _install(engine)
     try:
-        _migrate(engine, url, create)
+        _migrate(engine, create)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
+def shown(url: URL) -> str:
+    """A database's URL as messages show it: without driver, credentials and options."""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"
+
+
 @contextmanager
-def translated(engine: Engine | str) -> Iterator[None]:
+def translated(engine: Engine) -> Iterator[None]:
     """Errors of the database as one line for the user, without credentials or parameters."""
     try:
         yield
     except SQLAlchemyError as error:
-        name = engine if isinstance(engine, str) else str(engine.url)
-        raise StoreError(f"database {redact(name)}: {_reason(error)}") from None
+        raise StoreError(f"database {shown(engine.url)}: {_reason(error)}") from None
+    except OverflowError:  # by SQLite's driver, which SQLAlchemy lets through
+        raise StoreError(f"database {shown(engine.url)}: a number is too large for it") from None
 
 
 @contextmanager
@@ -70,36 +84,44 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that reads one state of the database, whoever writes meanwhile."""
-    with translated(engine), engine.connect() as connection, connection.begin():
+    with (
+        translated(engine),
+        engine.connect().execution_options(**SNAPSHOT[engine.dialect.name]) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            f"database {redact(url)}: expected a URL such as sqlite:///tracking.db"
-        ) from None
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        name = redact(url) if "://" in url else url.rpartition("@")[2]
+        raise StoreError(f"database {name}: expected a URL such as {EXAMPLES}") from None
     name = parsed.drivername.partition("+")[0]
     if name not in DRIVERS:
-        raise StoreError(
-            f"database {redact(url)}: expected sqlite:/// or postgresql://, got {name}://"
-        )
+        raise StoreError(f"database {redact(url)}: expected {EXAMPLES}, got {name}://")
+    if name != "sqlite" and "@" in f"{parsed.host}/{parsed.database}":
+        raise StoreError(f"database {redact(url)}: expected @ and / in a password as %40 and %2F")
     return parsed.set(drivername=DRIVERS[name])
 
 
-def _check_file(parsed: URL, url: str, create: bool) -> None:
+def _check_file(parsed: URL, create: bool) -> None:
     """SQLite would make an empty file for a mistyped name, and say little about a folder."""
-    if parsed.database in (None, "", ":memory:"):
-        raise StoreError(f"database {url}: expected a file, such as sqlite:///tracking.db")
+    name = f"database {shown(parsed)}"
+    if parsed.database in (None, "", ":memory:") or parsed.host or parsed.query:
+        raise StoreError(f"{name}: expected a file, such as sqlite:///tracking.db")
     path = Path(str(parsed.database))
-    if path.is_dir():
-        raise StoreError(f"database {url}: expected a file, {path} is a folder")
-    if not create and not path.exists():
-        raise StoreError(f"database {url}: no such file; `run` a site first")
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise StoreError(f"{name}: {error.strerror}") from None
+    if is_folder:
+        raise StoreError(f"{name}: expected a file, {path} is a folder")
+    if not create and not exists:
+        raise StoreError(f"{name}: no such file; `run` a site first")
     if not path.absolute().parent.is_dir():
-        raise StoreError(f"database {url}: no such folder: {path.absolute().parent}")
+        raise StoreError(f"{name}: no such folder: {path.absolute().parent}")
 
 
 def _arguments(parsed: URL) -> dict[str, Any]:
@@ -109,7 +131,7 @@ def _arguments(parsed: URL) -> dict[str, Any]:
 
 
 def _install(engine: Engine) -> None:
-    """SQLite: pragmas, and BEGIN IMMEDIATE for transactions that write.
+    """SQLite: settings of a connection, and BEGIN IMMEDIATE for transactions that write.
 
     A deferred transaction that reads first and then writes fails with "database is locked" in spite
     of the busy timeout (112 times in 6 s with four writers, against none).
@@ -120,15 +142,8 @@ def _install(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        cursor = connection.cursor()
-        for pragma in (
-            "foreign_keys = ON",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "secure_delete = ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -136,27 +151,55 @@ def _install(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _migrate(engine: Engine, url: str, create: bool) -> None:
+def _migrate(engine: Engine, create: bool) -> None:
     """Bring the schema to the newest version, in one transaction."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    script = ScriptDirectory.from_config(config)
-    with reading(engine) as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        tables = engine.dialect.get_table_names(connection)
-    if current == script.get_current_head():
+    # Alembic reads a % in a setting as the beginning of a variable.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    is_newest = _check_schema(engine, ScriptDirectory.from_config(config), create)
+    if engine.dialect.name == "sqlite":
+        _write_ahead(engine)
+    if is_newest:
         return
-    name = f"database {redact(url)}"
-    known = {revision.revision for revision in script.walk_revisions()}
-    if current is not None and current not in known:
-        raise StoreError(f"{name}: made by a newer version of this program (schema {current})")
-    if current is None and tables:
-        raise StoreError(f"{name}: expected a trajectory store, found other tables ({tables[0]})")
-    if current is None and not create:
-        raise StoreError(f"{name}: it is empty; `run` a site first")
     with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            # Of two programs that find an empty database, one makes the tables.
+            connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _check_schema(engine: Engine, script: ScriptDirectory, create: bool) -> bool:
+    """Whether the schema is the newest; raises where it is none that can be brought there."""
+    with reading(engine) as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        tables = inspect(connection).get_table_names()
+    known = {revision.revision for revision in script.walk_revisions()}
+    name = f"database {shown(engine.url)}"
+    if current is not None and current not in known:
+        raise StoreError(
+            f"{name}: expected schema {script.get_current_head()} or older, got {current}:"
+            " made by a newer version of this program, or by another"
+        )
+    if current is None and tables:
+        table = min(tables)
+        raise StoreError(f"{name}: expected a trajectory store, found other tables ({table})")
+    if current is None and not create:
+        raise StoreError(f"{name}: it is empty; `run` a site first")
+    return current == script.get_current_head()
+
+
+def _write_ahead(engine: Engine) -> None:
+    """SQLite: from the next connection on, who reads and who writes do not wait for each other.
+
+    Only for a file that is ours: the mode is written into it.
+    """
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode = WAL").close()
+
+    engine.dispose()
 
 
 def _reason(error: SQLAlchemyError) -> str:
@@ -164,8 +207,8 @@ def _reason(error: SQLAlchemyError) -> str:
     if isinstance(error, NoSuchModuleError):
         return "expected sqlite:/// or postgresql://"
     original = error.orig if isinstance(error, DBAPIError) else None
-    words = str(original if original is not None else type(error).__name__).strip().splitlines()
-    reason = words[-1 if "connection" in words[0] and len(words) > 1 else 0] if words else "failed"
+    words = str(original if original is not None else type(error).__name__).strip()
+    reason = words.partition("\n")[0] or "failed"
     if "database is locked" in reason:
         return "locked: another program is writing to it"
     return reason[:200]

@@ -31,17 +31,6 @@ KEY = re.compile(r"(?P<camera>[^/]+)/(?P<track>\d+)(\.(?P<part>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A run of the store."""
-
-    run: int
-    site: str
-    status: str
-    started_at_us: int
-    cameras: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class IdentitySummary:
     """One person: cameras in order of the first visit, times, passages and boxes."""
 
@@ -118,16 +107,6 @@ class ExportRow:
     tracklet: str
     box: tuple[float, float, float, float]
     score: float
-
-
-def runs(store: Store) -> list[RunSummary]:
-    """All runs, oldest first."""
-    with reading(store.engine) as connection:
-        found = connection.execute(select(Run).order_by(Run.id)).all()
-    return [
-        RunSummary(row.id, row.site, row.status, row.started_at_us, tuple(cameras(store, row.id)))
-        for row in found
-    ]
 
 
 def resolve_run(store: Store, run: int | None) -> int:
@@ -213,6 +192,7 @@ def why(store: Store, run_id: int, tracklet: str) -> Explanation:
             TrackletRow.part == int(match["part"] or 1),
         )
     )
+    key = tracklet_key(match["camera"], int(match["track"]), int(match["part"] or 1))
     with reading(store.engine) as connection:
         row = connection.execute(query).first()
         if row is None:
@@ -225,7 +205,7 @@ def why(store: Store, run_id: int, tracklet: str) -> Explanation:
         ).scalar_one()
     return Explanation(
         run=run_id,
-        tracklet=tracklet,
+        tracklet=key,
         identity=row.number,
         method=row.method,
         decided_at=to_iso(row.decided_at_us),
@@ -277,9 +257,11 @@ def export_rows(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
         .where(TrackletRow.run_id == run_id, Camera.name == camera)
         .order_by(TrackPoint.frame_index, Identity.number, TrackletRow.track_id, TrackletRow.part)
     )
-    with reading(store.engine) as connection:
-        streamed = connection.execution_options(yield_per=ROWS_AT_ONCE)
-        for row in streamed.execute(query):
+    with (
+        reading(store.engine) as connection,
+        connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query) as streamed,
+    ):
+        for row in streamed:
             yield ExportRow(
                 camera=camera,
                 frame_index=row.frame_index,
@@ -313,10 +295,16 @@ def _passage_query(run_id: int) -> Select[*tuple[Any, ...]]:
         )
         .select_from(TrackletRow)
         .join(Camera, Camera.id == TrackletRow.camera_id)
+        .join(
+            RunCamera,
+            (RunCamera.run_id == TrackletRow.run_id)
+            & (RunCamera.camera_id == TrackletRow.camera_id),
+        )
         .outerjoin(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
         .outerjoin(Identity, Identity.id == LinkRow.identity_id)
         .where(TrackletRow.run_id == run_id)
-        .order_by(TrackletRow.start_us, Camera.name, TrackletRow.track_id, TrackletRow.part)
+        # Not by the camera's name: databases differ in how they sort text.
+        .order_by(TrackletRow.start_us, RunCamera.position, TrackletRow.track_id, TrackletRow.part)
     )
 
 

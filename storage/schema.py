@@ -1,9 +1,12 @@
 """Tables of the trajectory store. Times are int64 microseconds UTC; the same on every database."""
 
+from typing import ClassVar
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -36,6 +39,7 @@ class Base(DeclarativeBase):
     """All tables of the store."""
 
     metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar = {float: Double}
 
 
 class Camera(Base):

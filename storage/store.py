@@ -1,16 +1,15 @@
 """Writing to the trajectory store. Each call is one transaction: all of it is kept, or nothing."""
 
 import hashlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Result, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from pipeline.config import redact
 from pipeline.types import (
     Embedding,
     EncodedTracklet,
@@ -20,14 +19,14 @@ from pipeline.types import (
     Tracklet,
 )
 from storage import rows
-from storage.engine import open_engine, reading, writing
+from storage.engine import open_engine, reading, shown, writing
+from storage.linking import replace_links
 from storage.schema import (
     SCORE_SCALE,
     Camera,
     EmbeddingRow,
     Encoder,
     Identity,
-    LinkPair,
     LinkRow,
     Run,
     RunCamera,
@@ -80,12 +79,12 @@ class Store:
     @property
     def name(self) -> str:
         """The database's URL as messages show it: without credentials."""
-        return redact(str(self.engine.url))
+        return shown(self.engine.url)
 
     def begin_run(self, record: RunRecord) -> int:
         """A new run, with its cameras in the order of the site file; its number."""
         with writing(self.engine) as connection:
-            run_id = _inserted(
+            run_id = rows.inserted(
                 connection.execute(
                     insert(Run).returning(Run.id),
                     {
@@ -98,7 +97,7 @@ class Store:
                     },
                 )
             )
-            cameras = [
+            cameras: list[dict[str, object]] = [
                 {
                     "run_id": run_id,
                     "camera_id": _camera_id(connection, record.site, camera),
@@ -109,7 +108,7 @@ class Store:
                 }
                 for position, camera in enumerate(record.cameras)
             ]
-            connection.execute(insert(RunCamera), cameras)
+            rows.insert_all(connection, RunCamera, cameras)
         return run_id
 
     def resumable_run(self, site: str, settings_json: str) -> int | None:
@@ -145,10 +144,10 @@ class Store:
                 if (tracklet_id := _add(connection, run_id, cameras, item.tracklet, now_us))
             ]
             points = [row for key, item in new for row in rows.of_points(key, item.tracklet)]
-            _insert(connection, TrackPoint, points)
-            _insert(connection, EmbeddingRow, _embeddings(connection, new))
+            rows.insert_all(connection, TrackPoint, points)
+            rows.insert_all(connection, EmbeddingRow, _embeddings(connection, new))
             thumbnails = [row for key, item in new for row in rows.of_thumbnails(key, item)]
-            _insert(connection, ThumbnailRow, thumbnails)
+            rows.insert_all(connection, ThumbnailRow, thumbnails)
         return len(new)
 
     def end_camera(self, run_id: int, camera: str, status: str, message: str, frames: int) -> None:
@@ -179,24 +178,11 @@ class Store:
         """A new version of who is who: the links before it are closed, none is rewritten.
 
         Raises:
-            ValueError: A link names a tracklet that the run does not have.
+            ValueError: A link or its evidence names a tracklet that the run does not have.
         """
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
-            tracklets = _tracklet_ids(connection, run_id)
-            unknown = {link.tracklet for link in links} - set(tracklets)
-            if unknown:
-                raise ValueError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
-            of_run = select(TrackletRow.id).where(TrackletRow.run_id == run_id)
-            connection.execute(
-                update(LinkRow)
-                .where(LinkRow.valid_to_us.is_(None), LinkRow.tracklet_id.in_(of_run))
-                .values(valid_to_us=now_us)
-            )
-            numbers = {link.identity for link in links}
-            identities = _identity_ids(connection, run_id, numbers, now_us)
-            for link in links:
-                _add_link(connection, link, tracklets, identities)
+            replace_links(connection, run_id, links, now_us)
 
     def erase_expired(self, site: str, stored_before_us: int) -> int:
         """Erase the site's tracklets stored earlier, with all that hangs on them; how many."""
@@ -214,8 +200,7 @@ class Store:
             erased += len(expired)
             if len(expired) < ERASE_AT_ONCE:
                 break
-        if erased:
-            _drop_empty(self.engine, site)
+        _drop_empty(self.engine, site, stored_before_us)
         return erased
 
 
@@ -236,29 +221,32 @@ def _sha256(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def _inserted(result: Result[*tuple[Any, ...]]) -> int:
-    return int(result.scalar_one())
-
-
-def _insert(connection: Connection, table: type, rows: list[dict[str, object]]) -> None:
-    """Many rows by one statement, run many times: much faster than one with all values."""
-    if rows:
-        connection.execute(insert(table), rows)
-
-
 def _camera_id(connection: Connection, site: str, camera: CameraRecord) -> int:
     """The camera's row, made or brought up to date."""
-    values = {"source": camera.source, "calibrated": camera.calibrated}
-    found = connection.execute(
-        update(Camera)
-        .where(Camera.site == site, Camera.name == camera.name)
-        .values(**values)
-        .returning(Camera.id)
-    ).scalar()
+    values: dict[str, object] = {"source": camera.source, "calibrated": camera.calibrated}
+    camera_id = _found_or_made(connection, Camera, {"site": site, "name": camera.name}, values)
+    connection.execute(update(Camera).where(Camera.id == camera_id).values(**values))
+    return camera_id
+
+
+def _found_or_made(
+    connection: Connection,
+    table: type[Camera] | type[Encoder],
+    key: dict[str, object],
+    values: dict[str, object],
+) -> int:
+    """The row of this key, even where another program makes it at the same moment."""
+    query = select(table.id).filter_by(**key)
+    found = connection.execute(query).scalar()
     if found is not None:
         return int(found)
-    row = {"site": site, "name": camera.name, **values}
-    return _inserted(connection.execute(insert(Camera).returning(Camera.id), row))
+    try:
+        with connection.begin_nested():
+            return rows.inserted(
+                connection.execute(insert(table).returning(table.id), key | values)
+            )
+    except IntegrityError:
+        return int(connection.execute(query).scalar_one())
 
 
 def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
@@ -290,7 +278,7 @@ def _add(
         "mean_score": round(float(tracklet.scores.mean()) * SCORE_SCALE),
         "stored_at_us": now_us,
     }
-    return _inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
+    return rows.inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
 
 
 def _embeddings(
@@ -308,15 +296,12 @@ def _embeddings(
 
 
 def _encoder_id(connection: Connection, encoder: EncoderIdentity) -> int:
-    values = {
+    key: dict[str, object] = {
         "name": encoder.name,
         "sha256": encoder.sha256,
         "dimension": encoder.dimension,
     }
-    found = connection.execute(select(Encoder.id).filter_by(**values)).scalar()
-    if found is not None:
-        return int(found)
-    return _inserted(connection.execute(insert(Encoder).returning(Encoder.id), values))
+    return _found_or_made(connection, Encoder, key, {})
 
 
 def _tracklets_query(run_id: int) -> Select[*tuple[Any, ...]]:
@@ -362,65 +347,8 @@ def _points_query(run_id: int) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
-    query = (
-        select(Camera.name, TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
-        .where(TrackletRow.run_id == run_id)
-    )
-    return {
-        rows.tracklet_key(name, track_id, part): row_id
-        for name, track_id, part, row_id in connection.execute(query)
-    }
-
-
-def _identity_ids(
-    connection: Connection, run_id: int, numbers: set[int], now_us: int
-) -> dict[int, int]:
-    """Rows of the identities with these numbers, made where they are new."""
-    query = select(Identity.number, Identity.id).where(Identity.run_id == run_id)
-    known = {number for number, _ in connection.execute(query)}
-    new: list[dict[str, object]] = [
-        {"run_id": run_id, "number": number, "created_at_us": now_us}
-        for number in sorted(numbers - known)
-    ]
-    _insert(connection, Identity, new)
-    return {row.number: row.id for row in connection.execute(query)}
-
-
-def _add_link(
-    connection: Connection, link: Link, tracklets: dict[str, int], identities: dict[int, int]
-) -> None:
-    row = {
-        "tracklet_id": tracklets[link.tracklet],
-        "identity_id": identities[link.identity],
-        "method": link.method,
-        "decided_at_us": link.decided_at_us,
-        "appearance": link.evidence.appearance,
-        "transition_time": link.evidence.transition_time,
-        "ground_plane": link.evidence.ground_plane,
-        "edits": link.evidence.edits,
-    }
-    link_id = _inserted(connection.execute(insert(LinkRow).returning(LinkRow.id), row))
-    pairs: list[dict[str, object]] = [
-        {
-            "link_id": link_id,
-            "position": position,
-            "other_tracklet_id": tracklets[pair.other],
-            "similarity": None if math.isnan(pair.similarity) else pair.similarity,
-            "appearance": pair.evidence.appearance,
-            "transition_time": pair.evidence.transition_time,
-            "ground_plane": pair.evidence.ground_plane,
-            "edits": pair.evidence.edits,
-            "same_identity": pair.same_identity,
-        }
-        for position, pair in enumerate(link.pairs)
-    ]
-    _insert(connection, LinkPair, pairs)
-
-
-def _drop_empty(engine: Engine, site: str) -> None:
-    """Identities without links, and runs that have ended and hold no tracklets any more."""
+def _drop_empty(engine: Engine, site: str, started_before_us: int) -> None:
+    """Identities without links, and runs of that time that have ended and hold no tracklets."""
     with writing(engine) as connection:
         of_site = select(Run.id).where(Run.site == site)
         linked = select(LinkRow.identity_id)
@@ -428,4 +356,11 @@ def _drop_empty(engine: Engine, site: str) -> None:
             delete(Identity).where(Identity.run_id.in_(of_site), Identity.id.not_in(linked))
         )
         holds = select(func.count()).where(TrackletRow.run_id == Run.id).scalar_subquery()
-        connection.execute(delete(Run).where(Run.site == site, Run.status != "running", holds == 0))
+        connection.execute(
+            delete(Run).where(
+                Run.site == site,
+                Run.status != "running",
+                Run.started_at_us < started_before_us,
+                holds == 0,
+            )
+        )

@@ -1,7 +1,7 @@
 """Writing an export so that nobody finds half of one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -15,13 +15,17 @@ def complete_file(path: Path) -> Iterator[TextIO]:
     Raises:
         StoreError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
+        if path.is_dir():
+            raise StoreError(f"{path}: expected the name of a file, found a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-        partial.replace(path)
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                yield file
+            partial.replace(path)
+        finally:
+            with suppress(OSError):  # it has its name by now, or could not even be opened
+                partial.unlink()
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""Who is who, in versions: a new decision closes the one before it, and rewrites none."""
+
+import math
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from pipeline.types import Link
+from storage import rows
+from storage.schema import Camera, Identity, LinkPair, LinkRow, TrackletRow
+
+
+def replace_links(connection: Connection, run_id: int, links: Sequence[Link], now_us: int) -> None:
+    """Close the run's open links and put these in their place.
+
+    Raises:
+        ValueError: A link or its evidence names a tracklet that the run does not have.
+    """
+    tracklets = _tracklet_ids(connection, run_id)
+    others = {pair.other for link in links for pair in link.pairs}
+    unknown = ({link.tracklet for link in links} | others) - set(tracklets)
+    if unknown:
+        raise ValueError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
+    of_run = select(TrackletRow.id).where(TrackletRow.run_id == run_id)
+    connection.execute(
+        update(LinkRow)
+        .where(LinkRow.valid_to_us.is_(None), LinkRow.tracklet_id.in_(of_run))
+        .values(valid_to_us=now_us)
+    )
+    identities = _identity_ids(connection, run_id, {link.identity for link in links}, now_us)
+    for link in links:
+        _add_link(connection, link, tracklets, identities)
+
+
+def _tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
+    query = (
+        select(Camera.name, TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
+        .join(Camera, Camera.id == TrackletRow.camera_id)
+        .where(TrackletRow.run_id == run_id)
+    )
+    return {
+        rows.tracklet_key(name, track_id, part): row_id
+        for name, track_id, part, row_id in connection.execute(query)
+    }
+
+
+def _identity_ids(
+    connection: Connection, run_id: int, numbers: set[int], now_us: int
+) -> dict[int, int]:
+    """Rows of the identities with these numbers, made where they are new."""
+    query = select(Identity.number, Identity.id).where(Identity.run_id == run_id)
+    known = {number for number, _ in connection.execute(query)}
+    new: list[dict[str, object]] = [
+        {"run_id": run_id, "number": number, "created_at_us": now_us}
+        for number in sorted(numbers - known)
+    ]
+    rows.insert_all(connection, Identity, new)
+    return {row.number: row.id for row in connection.execute(query)}
+
+
+def _add_link(
+    connection: Connection, link: Link, tracklets: dict[str, int], identities: dict[int, int]
+) -> None:
+    row = {
+        "tracklet_id": tracklets[link.tracklet],
+        "identity_id": identities[link.identity],
+        "method": link.method,
+        "decided_at_us": link.decided_at_us,
+        "appearance": link.evidence.appearance,
+        "transition_time": link.evidence.transition_time,
+        "ground_plane": link.evidence.ground_plane,
+        "edits": link.evidence.edits,
+    }
+    link_id = rows.inserted(connection.execute(insert(LinkRow).returning(LinkRow.id), row))
+    pairs: list[dict[str, object]] = [
+        {
+            "link_id": link_id,
+            "position": position,
+            "other_tracklet_id": tracklets[pair.other],
+            "similarity": None if math.isnan(pair.similarity) else pair.similarity,
+            "appearance": pair.evidence.appearance,
+            "transition_time": pair.evidence.transition_time,
+            "ground_plane": pair.evidence.ground_plane,
+            "edits": pair.evidence.edits,
+            "same_identity": pair.same_identity,
+        }
+        for position, pair in enumerate(link.pairs)
+    ]
+    rows.insert_all(connection, LinkPair, pairs)

@@ -1,0 +1,366 @@
+"""Writing: runs, tracklets and links; each call is all or nothing, and nothing older changes."""
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from pipeline.errors import StoreError
+from pipeline.types import EncodedTracklet, Link
+from storage import queries
+from storage import store as store_module
+from storage.engine import reading, writing
+from storage.schema import (
+    Base,
+    EmbeddingRow,
+    Identity,
+    LinkPair,
+    LinkRow,
+    Run,
+    RunCamera,
+    ThumbnailRow,
+    TrackletRow,
+    TrackPoint,
+)
+from storage.store import CameraRecord, RunRecord, Store, open_store
+
+Begin = Callable[..., int]
+Make = Callable[..., EncodedTracklet]
+Join = Callable[..., Link]
+Dump = Callable[[Store], dict[str, list[tuple[object, ...]]]]
+
+NOW_US = 1_767_607_200_000_000
+
+
+def rows_in(store: Store, table: type[Base]) -> int:
+    with reading(store.engine) as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets the time that the store believes it is, microseconds UTC."""
+
+    def turn(time_us: int) -> None:
+        monkeypatch.setattr(store_module.time, "time_ns", lambda: time_us * 1000)
+
+    return turn
+
+
+def test_what_a_run_remembers(store: Store, dump: Dump) -> None:
+    cameras = (
+        CameraRecord("north", "videos/north.mp4", True),
+        CameraRecord("dock", "rtsp://10.0.0.7/stream", False),
+    )
+    run_id = store.begin_run(RunRecord("plaza", '{"a": 1}', "toy", cameras, NOW_US))
+    sha256 = "f9d86028c6e0d64e225186f96acb69338b2c59764df79162107f5c4bb34d1310"
+    assert dump(store) == {table.name: [] for table in Base.metadata.sorted_tables} | {
+        "run": [(run_id, "plaza", "running", NOW_US, None, '{"a": 1}', sha256, "toy")],
+        "camera": [
+            (1, "plaza", "north", "videos/north.mp4", True),
+            (2, "plaza", "dock", "rtsp://10.0.0.7/stream", False),
+        ],
+        "run_camera": [(run_id, 1, 0, "running", "", 0), (run_id, 2, 1, "running", "", 0)],
+    }
+    store.end_camera(run_id, "dock", "failed", "dock: no frame for 10 s", 17)
+    store.end_run(run_id, "failed", NOW_US + 5)
+    after = dump(store)
+    assert after["run_camera"] == [
+        (run_id, 1, 0, "running", "", 0),
+        (run_id, 2, 1, "failed", "dock: no frame for 10 s", 17),
+    ]
+    assert after["run"][0][2:5] == ("failed", NOW_US, NOW_US + 5)
+
+
+def test_a_run_without_cameras(store: Store) -> None:
+    run_id = store.begin_run(RunRecord("plaza", "{}", "toy", (), NOW_US))
+    assert queries.cameras(store, run_id) == []
+
+
+def test_cameras_of_two_sites_with_the_same_name(store: Store, begin: Begin, make: Make) -> None:
+    plaza, harbour = begin(store), begin(store, site="harbour")
+    store.add_tracklets(plaza, [make("gate", 1)])
+    assert len(store.load_tracklets(plaza)) == 1
+    assert store.load_tracklets(harbour) == []
+
+
+def test_a_camera_is_brought_up_to_date(store: Store, dump: Dump) -> None:
+    for source in ("old.mp4", "new.mp4"):
+        camera = CameraRecord("north", source, source == "new.mp4")
+        store.begin_run(RunRecord("plaza", "{}", "toy", (camera,), NOW_US))
+    assert dump(store)["camera"] == [(1, "plaza", "north", "new.mp4", True)]
+
+
+def test_runs_of_a_new_site_that_begin_at_once(store: Store, begin: Begin, dump: Dump) -> None:
+    names = [f"camera-{number}" for number in range(20)]
+    with ThreadPoolExecutor(4) as threads:
+        runs = list(threads.map(lambda _: begin(store, names), range(8)))
+    assert len(set(runs)) == 8
+    assert len(dump(store)["camera"]) == 20
+    assert [queries.cameras(store, run_id) for run_id in runs] == [names] * 8
+
+
+def test_running_again_touches_nothing_older(
+    store: Store, begin: Begin, make: Make, join: Join, dump: Dump
+) -> None:
+    def whole_run() -> None:
+        run_id = begin(store)
+        store.add_tracklets(run_id, [make("north", 1, thumbnails=[b"a"]), make("gate", 1)])
+        store.end_camera(run_id, "north", "ended", "", 5)
+        store.set_links(run_id, [join("north/1", 1, [("gate/1", 0.9, True)]), join("gate/1", 1)])
+        store.end_run(run_id, "finished", NOW_US)
+
+    whole_run()
+    before = dump(store)
+    whole_run()
+    after = dump(store)
+    for table, rows in before.items():
+        assert set(rows) <= set(after[table]), table
+        assert len(after[table]) == len(rows) * (1 if table in ("camera", "encoder") else 2), table
+
+
+def test_adding_again_changes_nothing(store: Store, begin: Begin, make: Make, dump: Dump) -> None:
+    run_id = begin(store)
+    items = [make("north", 1, thumbnails=[b"a", b"b"]), make("north", 1, part=2), make("gate", 1)]
+    assert store.add_tracklets(run_id, items) == 3
+    before = dump(store)
+    assert store.add_tracklets(run_id, items) == 0
+    assert store.add_tracklets(run_id, [make("north", 1, left=500.0, embedded=False)]) == 0
+    assert dump(store) == before
+    assert store.add_tracklets(run_id, [make("gate", 2), items[0], make("gate", 2)]) == 1
+    assert store.add_tracklets(run_id, []) == 0
+
+
+def test_adding_fails_whole(store: Store, begin: Begin, make: Make, dump: Dump) -> None:
+    run_id = begin(store)
+    before = dump(store)
+    with pytest.raises(KeyError, match="cellar"):
+        store.add_tracklets(run_id, [make("north", 1), make("cellar", 1)])
+    assert dump(store) == before
+
+
+def test_the_mean_score_is_kept_per_mille(store: Store, begin: Begin, make: Make) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1)])
+    with reading(store.engine) as connection:
+        row = connection.execute(select(TrackletRow.boxes, TrackletRow.mean_score)).one()
+    assert tuple(row) == (5, 900)
+
+
+def test_links_have_versions(
+    store: Store, begin: Begin, make: Make, join: Join, clock: Callable[[int], None]
+) -> None:
+    run_id, other = begin(store), begin(store)
+    for run in (run_id, other):
+        store.add_tracklets(run, [make("north", 1), make("gate", 1)])
+        clock(NOW_US)
+        store.set_links(run, [join("north/1", 1), join("gate/1", 1)])
+    clock(NOW_US + 7)
+    store.set_links(run_id, [join("north/1", 2), join("gate/1", 1)])
+    query = (
+        select(TrackletRow.id, Identity.number, LinkRow.valid_to_us)
+        .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
+        .join(Identity, Identity.id == LinkRow.identity_id)
+        .where(TrackletRow.run_id == run_id)
+        .order_by(LinkRow.id)
+    )
+    with reading(store.engine) as connection:
+        found = [tuple(row) for row in connection.execute(query)]
+        open_elsewhere = connection.execute(
+            select(func.count())
+            .select_from(LinkRow)
+            .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
+            .where(TrackletRow.run_id == other, LinkRow.valid_to_us.is_(None))
+        ).scalar_one()
+    assert found == [(1, 1, NOW_US + 7), (2, 1, NOW_US + 7), (1, 2, None), (2, 1, None)]
+    assert open_elsewhere == 2
+
+
+def test_a_tracklet_left_out_has_no_link_any_more(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("gate", 1)])
+    store.set_links(run_id, [join("north/1", 1), join("gate/1", 1)])
+    store.set_links(run_id, [join("gate/1", 1)])
+    assert [p.tracklet for p in queries.trajectory(store, run_id, 1)] == ["gate/1"]
+    store.set_links(run_id, [])
+    assert queries.identities(store, run_id) == []
+
+
+def test_one_open_link_a_tracklet(
+    store: Store, begin: Begin, make: Make, join: Join, dump: Dump
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1)])
+    store.set_links(run_id, [join("north/1", 1)])
+    before = dump(store)
+    with reading(store.engine) as connection:
+        row = dict(connection.execute(select(LinkRow.__table__)).mappings().one())
+    del row["id"]
+    with pytest.raises(StoreError), writing(store.engine) as connection:
+        connection.execute(insert(LinkRow), row)
+    with pytest.raises(StoreError):
+        store.set_links(run_id, [join("north/1", 1), join("north/1", 2)])
+    assert dump(store) == before
+    with writing(store.engine) as connection:  # a closed one may stand beside it
+        connection.execute(insert(LinkRow), row | {"valid_to_us": NOW_US})
+
+
+@pytest.mark.parametrize(
+    ("tracklet", "pair"), [("north/9", "gate/1"), ("north/1", "north/9"), ("north/9", "north/9")]
+)
+def test_a_link_with_an_unknown_tracklet(
+    store: Store, begin: Begin, make: Make, join: Join, dump: Dump, tracklet: str, pair: str
+) -> None:
+    other, run_id = begin(store), begin(store)
+    store.add_tracklets(other, [make("north", 9)])
+    store.add_tracklets(run_id, [make("north", 1), make("gate", 1)])
+    store.set_links(run_id, [join("north/1", 1)])
+    before = dump(store)
+    with pytest.raises(ValueError, match=f"^links: unknown tracklet north/9 in run {run_id}$"):
+        store.set_links(run_id, [join("gate/1", 1), join(tracklet, 1, [(pair, 0.9, True)])])
+    assert dump(store) == before
+
+
+def test_which_run_is_resumed(store: Store, begin: Begin) -> None:
+    assert store.resumable_run("plaza", "{}") is None
+    first, other = begin(store), begin(store, settings='{"a": 1}')
+    elsewhere = begin(store, site="harbour")
+    assert store.resumable_run("plaza", "{}") == first
+    assert store.resumable_run("plaza", '{"a": 1}') == other
+    assert store.resumable_run("harbour", "{}") == elsewhere
+    assert store.resumable_run("harbour", '{"a": 1}') is None
+    for status in ("interrupted", "failed"):
+        store.end_run(first, status, NOW_US)
+        assert store.resumable_run("plaza", "{}") == first
+    store.end_run(first, "finished", NOW_US)
+    assert store.resumable_run("plaza", "{}") is None
+    second = begin(store)
+    assert store.resumable_run("plaza", "{}") == second
+    store.end_run(second, "interrupted", NOW_US)
+    store.end_run(begin(store), "finished", NOW_US)
+    assert store.resumable_run("plaza", "{}") is None, "the newest has come to its end"
+
+
+def test_cameras_that_have_ended(store: Store, begin: Begin) -> None:
+    run_id, other = begin(store), begin(store)
+    assert store.ended_cameras(run_id) == set()
+    store.end_camera(run_id, "north", "ended", "", 10)
+    store.end_camera(run_id, "gate", "failed", "gate: broken", 3)
+    assert store.ended_cameras(run_id) == {"north"}
+    assert store.ended_cameras(other) == set()
+
+
+def orphans(store: Store) -> dict[str, int]:
+    """Rows whose parent is gone, and identities that nothing was ever linked to."""
+    parents = (
+        (TrackPoint.tracklet_id, TrackletRow.id),
+        (EmbeddingRow.tracklet_id, TrackletRow.id),
+        (ThumbnailRow.tracklet_id, TrackletRow.id),
+        (LinkRow.tracklet_id, TrackletRow.id),
+        (LinkRow.identity_id, Identity.id),
+        (LinkPair.link_id, LinkRow.id),
+        (LinkPair.other_tracklet_id, TrackletRow.id),
+        (Identity.run_id, Run.id),
+        (RunCamera.run_id, Run.id),
+        (Identity.id, LinkRow.identity_id),
+    )
+    with reading(store.engine) as connection:
+        counts = {
+            f"{child} of {parent}": connection.execute(
+                select(func.count()).where(child.not_in(select(parent)))
+            ).scalar_one()
+            for child, parent in parents
+        }
+    return {name: count for name, count in counts.items() if count}
+
+
+def test_what_has_expired_is_erased_with_all_that_hangs_on_it(
+    store: Store,
+    begin: Begin,
+    make: Make,
+    join: Join,
+    dump: Dump,
+    clock: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_module, "ERASE_AT_ONCE", 2)
+    elsewhere = begin(store, site="harbour", started_at_us=NOW_US - 9)
+    old, half = begin(store, started_at_us=NOW_US - 9), begin(store, started_at_us=NOW_US - 9)
+    for run_id in (elsewhere, old, half):
+        clock(NOW_US - 5)
+        store.add_tracklets(run_id, [make("north", n, thumbnails=[b"x"]) for n in (1, 2, 3)])
+        clock(NOW_US)
+        if run_id == half:
+            store.add_tracklets(run_id, [make("gate", n, thumbnails=[b"x"]) for n in (1, 2)])
+        keys = [tracklet.key for tracklet, _ in store.load_tracklets(run_id)]
+        # Each speaks of the next: of one that stays and one that goes, too.
+        pairs = [*pairwise(keys), (keys[-1], keys[0])]
+        links = [join(key, n, [(other, 0.5, False)]) for n, (key, other) in enumerate(pairs, 1)]
+        store.set_links(run_id, links)
+        store.end_run(run_id, "finished", NOW_US)
+    before = dump(store)
+
+    assert store.erase_expired("plaza", NOW_US) == 6
+
+    after = dump(store)
+    assert orphans(store) == {}
+    assert [tracklet.key for tracklet, _ in store.load_tracklets(half)] == ["gate/1", "gate/2"]
+    assert [person.identity for person in queries.identities(store, half)] == [4, 5]
+    assert queries.why(store, half, "gate/1").pairs[0].tracklet == "gate/2"
+    assert queries.why(store, half, "gate/2").pairs == (), "north/1 is gone"
+    assert [row[0] for row in after["run"]] == [elsewhere, half]
+    assert after["camera"] == before["camera"]
+    for table in ("tracklet", "run", "identity"):
+        kept = [row for row in before[table] if elsewhere in row[:2]]
+        assert set(kept) <= set(after[table])
+    assert len(queries.identities(store, elsewhere)) == 3
+    assert store.erase_expired("plaza", NOW_US) == 0
+    assert dump(store) == after
+
+
+def test_runs_that_saw_nobody_stay_until_they_are_old(
+    store: Store, begin: Begin, dump: Dump
+) -> None:
+    young, old = begin(store, started_at_us=NOW_US), begin(store, started_at_us=NOW_US - 1)
+    running = begin(store, started_at_us=NOW_US - 1)
+    for run_id in (young, old):
+        store.end_run(run_id, "finished", NOW_US + 5)
+    store.erase_expired("plaza", NOW_US)
+    assert [row[0] for row in dump(store)["run"]] == [young, running]
+
+
+def test_erasing_after_a_death_half_way(
+    store: Store, begin: Begin, make: Make, join: Join, clock: Callable[[int], None]
+) -> None:
+    """The tracklets were erased, the identities not yet: the next time finds them."""
+    run_id = begin(store)
+    clock(NOW_US)
+    store.add_tracklets(run_id, [make("north", 1)])
+    store.set_links(run_id, [join("north/1", 1)])
+    with writing(store.engine) as connection:
+        connection.execute(TrackletRow.__table__.delete())
+    assert store.erase_expired("plaza", NOW_US + 1) == 0
+    assert rows_in(store, Identity) == 0
+
+
+def test_what_is_erased_is_not_in_the_file_any_more(
+    tmp_path: Path, begin: Begin, make: Make
+) -> None:
+    path, face = tmp_path / "tracking.db", b"a face nobody may see again"
+    with open_store(f"sqlite:///{path}", create=True) as store:
+        run_id = begin(store)
+        store.add_tracklets(run_id, [make("north", n, thumbnails=[face * 50]) for n in range(1, 9)])
+    assert face in path.read_bytes()
+    with open_store(f"sqlite:///{path}", create=False) as store:
+        assert store.erase_expired("plaza", 2**60) == 8
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tracking.db"]
+    assert face not in path.read_bytes()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA freelist_count").fetchone()[0] > 0, "pages were only freed"
+    connection.close()
