@@ -152,6 +152,7 @@ def _begin(
     if resume:
         unfinished = store.resumable_run(site.site, settings)
         if unfinished is not None:
+            store.resume_run(unfinished)
             return unfinished, store.ended_cameras(unfinished)
     cameras = tuple(
         CameraRecord(camera.id, _source_name(camera), camera.id in calibrated)

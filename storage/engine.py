@@ -81,6 +81,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def checkpoint(engine: Engine) -> None:
+    """SQLite: bring the write-ahead log into the file and empty it.
+
+    What was erased stays readable in the log until then, in spite of `secure_delete`. Where a
+    reader holds on to an older state this waits for its turn, at the latest until the last
+    connection closes.
+    """
+    if engine.dialect.name == "sqlite":
+        with translated(engine), engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that reads one state of the database, whoever writes meanwhile."""

@@ -14,8 +14,13 @@ def replace_links(connection: Connection, run_id: int, links: Sequence[Link], no
     """Close the run's open links and put these in their place.
 
     Raises:
-        ValueError: A link or its evidence names a tracklet that the run does not have.
+        ValueError: A link or its evidence names a tracklet that the run does not have, or holds
+            evidence that is no finite number.
     """
+    for link in links:
+        for evidence in (link.evidence, *(pair.evidence for pair in link.pairs)):
+            if not math.isfinite(evidence.log_odds):
+                raise ValueError(f"links: expected finite evidence for {link.tracklet}")
     tracklets = _tracklet_ids(connection, run_id)
     others = {pair.other for link in links for pair in link.pairs}
     unknown = ({link.tracklet for link in links} | others) - set(tracklets)

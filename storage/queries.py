@@ -158,8 +158,16 @@ def presence(store: Store, run_id: int, camera: str, from_us: int, to_us: int) -
     known = cameras(store, run_id)
     if camera not in known:
         raise StoreError(f"run {run_id} has no camera {camera}; it has {', '.join(known)}")
+    of_run = (
+        select(Camera.id)
+        .join(RunCamera, RunCamera.camera_id == Camera.id)
+        .where(RunCamera.run_id == run_id, Camera.name == camera)
+    )
+    # By the camera's number, not its name: the index on camera and time serves only that.
     query = _passage_query(run_id).where(
-        Camera.name == camera, TrackletRow.start_us <= to_us, TrackletRow.end_us >= from_us
+        TrackletRow.camera_id == of_run.scalar_subquery(),
+        TrackletRow.start_us <= to_us,
+        TrackletRow.end_us >= from_us,
     )
     return _passages(store, query)
 

@@ -51,8 +51,6 @@ class Camera(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     site: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(64))
-    source: Mapped[str] = mapped_column(Text)  # without credentials
-    calibrated: Mapped[bool] = mapped_column(Boolean)
 
 
 class Encoder(Base):
@@ -99,6 +97,8 @@ class RunCamera(Base):
     )
     camera_id: Mapped[int] = mapped_column(ForeignKey("camera.id"), primary_key=True, type_=Key)
     position: Mapped[int] = mapped_column(Integer)  # in the site file
+    source: Mapped[str] = mapped_column(Text)  # without credentials
+    calibrated: Mapped[bool] = mapped_column(Boolean)
     status: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text)
     frames: Mapped[int] = mapped_column(BigInteger)

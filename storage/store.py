@@ -19,7 +19,7 @@ from pipeline.types import (
     Tracklet,
 )
 from storage import rows
-from storage.engine import open_engine, reading, shown, writing
+from storage.engine import checkpoint, open_engine, reading, shown, writing
 from storage.linking import replace_links
 from storage.schema import (
     SCORE_SCALE,
@@ -100,8 +100,12 @@ class Store:
             cameras: list[dict[str, object]] = [
                 {
                     "run_id": run_id,
-                    "camera_id": _camera_id(connection, record.site, camera),
+                    "camera_id": _found_or_made(
+                        connection, Camera, {"site": record.site, "name": camera.name}
+                    ),
                     "position": position,
+                    "source": camera.source,
+                    "calibrated": camera.calibrated,
                     "status": "running",
                     "message": "",
                     "frames": 0,
@@ -122,6 +126,30 @@ class Store:
         with reading(self.engine) as connection:
             newest = connection.execute(query).first()
         return None if newest is None or newest.status == "finished" else int(newest.id)
+
+    def resume_run(self, run_id: int) -> None:
+        """Set a run going again.
+
+        Tracklets of a camera that failed are erased: its damage may have cut them short, and where
+        it has been repaired they come back whole. The others are what they would be again.
+        """
+        with writing(self.engine) as connection:
+            failed = select(RunCamera.camera_id).where(
+                RunCamera.run_id == run_id, RunCamera.status == "failed"
+            )
+            connection.execute(
+                delete(TrackletRow).where(
+                    TrackletRow.run_id == run_id, TrackletRow.camera_id.in_(failed)
+                )
+            )
+            connection.execute(
+                update(RunCamera)
+                .where(RunCamera.run_id == run_id, RunCamera.status == "failed")
+                .values(status="running", message="", frames=0)
+            )
+            connection.execute(
+                update(Run).where(Run.id == run_id).values(status="running", ended_at_us=None)
+            )
 
     def ended_cameras(self, run_id: int) -> set[str]:
         """Names of the run's cameras that have come to their end."""
@@ -178,7 +206,8 @@ class Store:
         """A new version of who is who: the links before it are closed, none is rewritten.
 
         Raises:
-            ValueError: A link or its evidence names a tracklet that the run does not have.
+            ValueError: A link or its evidence names a tracklet that the run does not have, or holds
+                evidence that is no finite number.
         """
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
@@ -201,6 +230,8 @@ class Store:
             if len(expired) < ERASE_AT_ONCE:
                 break
         _drop_empty(self.engine, site, stored_before_us)
+        if erased:
+            checkpoint(self.engine)
         return erased
 
 
@@ -221,19 +252,10 @@ def _sha256(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def _camera_id(connection: Connection, site: str, camera: CameraRecord) -> int:
-    """The camera's row, made or brought up to date."""
-    values: dict[str, object] = {"source": camera.source, "calibrated": camera.calibrated}
-    camera_id = _found_or_made(connection, Camera, {"site": site, "name": camera.name}, values)
-    connection.execute(update(Camera).where(Camera.id == camera_id).values(**values))
-    return camera_id
-
-
 def _found_or_made(
     connection: Connection,
     table: type[Camera] | type[Encoder],
     key: dict[str, object],
-    values: dict[str, object],
 ) -> int:
     """The row of this key, even where another program makes it at the same moment."""
     query = select(table.id).filter_by(**key)
@@ -242,9 +264,7 @@ def _found_or_made(
         return int(found)
     try:
         with connection.begin_nested():
-            return rows.inserted(
-                connection.execute(insert(table).returning(table.id), key | values)
-            )
+            return rows.inserted(connection.execute(insert(table).returning(table.id), key))
     except IntegrityError:
         return int(connection.execute(query).scalar_one())
 
@@ -301,7 +321,7 @@ def _encoder_id(connection: Connection, encoder: EncoderIdentity) -> int:
         "sha256": encoder.sha256,
         "dimension": encoder.dimension,
     }
-    return _found_or_made(connection, Encoder, key, {})
+    return _found_or_made(connection, Encoder, key)
 
 
 def _tracklets_query(run_id: int) -> Select[*tuple[Any, ...]]:

@@ -79,13 +79,15 @@ def test_statuses_that_do_not_exist(store: Store) -> None:
         for statement in (
             "INSERT INTO run (id, site, status, started_at_us, settings_json, settings_sha256,"
             " detector) VALUES (1, 'plaza', 'running', 0, '', '', '')",
-            "INSERT INTO camera (id, site, name, source, calibrated)"
-            " VALUES (1, 'plaza', 'north', '', false)",
+            "INSERT INTO camera (id, site, name) VALUES (1, 'plaza', 'north')",
         ):
             connection.execute(text(statement))
     for statement, constraint in (
         ("UPDATE run SET status = 'lost'", "ck_run_status"),
-        ("INSERT INTO run_camera VALUES (1, 1, 0, 'lost', '', 0)", "ck_run_camera_status"),
+        (
+            "INSERT INTO run_camera VALUES (1, 1, 0, '', false, 'lost', '', 0)",
+            "ck_run_camera_status",
+        ),
     ):
         with (
             pytest.raises(StoreError, match=constraint),
@@ -265,9 +267,7 @@ def test_the_name_of_a_store_has_no_password(store: Store, url: str) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    insert = (
-        "INSERT INTO camera (site, name, source, calibrated) VALUES ('plaza', 'north', '', false)"
-    )
+    insert = "INSERT INTO camera (site, name) VALUES ('plaza', 'north')"
     for _ in range(2):
         with pytest.raises(StoreError, match="camera"), writing(store.engine) as connection:
             connection.execute(text(insert))

@@ -1,5 +1,6 @@
 """Writing: runs, tracklets and links; each call is all or nothing, and nothing older changes."""
 
+import math
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from pipeline.errors import StoreError
-from pipeline.types import EncodedTracklet, Link
+from pipeline.types import EncodedTracklet, Evidence, Link, Thumbnail
 from storage import queries
 from storage import store as store_module
 from storage.engine import reading, writing
@@ -60,11 +61,11 @@ def test_what_a_run_remembers(store: Store, dump: Dump) -> None:
     sha256 = "f9d86028c6e0d64e225186f96acb69338b2c59764df79162107f5c4bb34d1310"
     assert dump(store) == {table.name: [] for table in Base.metadata.sorted_tables} | {
         "run": [(run_id, "plaza", "running", NOW_US, None, '{"a": 1}', sha256, "toy")],
-        "camera": [
-            (1, "plaza", "north", "videos/north.mp4", True),
-            (2, "plaza", "dock", "rtsp://10.0.0.7/stream", False),
+        "camera": [(1, "plaza", "north"), (2, "plaza", "dock")],
+        "run_camera": [
+            (run_id, 1, 0, "videos/north.mp4", True, "running", "", 0),
+            (run_id, 2, 1, "rtsp://10.0.0.7/stream", False, "running", "", 0),
         ],
-        "run_camera": [(run_id, 1, 0, "running", "", 0), (run_id, 2, 1, "running", "", 0)],
     }
     store.end_camera(run_id, "dock", "failed", "dock: no frame for 10 s", 17)
     store.end_run(run_id, "failed", NOW_US + 5)
@@ -88,11 +89,43 @@ def test_cameras_of_two_sites_with_the_same_name(store: Store, begin: Begin, mak
     assert store.load_tracklets(harbour) == []
 
 
-def test_a_camera_is_brought_up_to_date(store: Store, dump: Dump) -> None:
+def test_a_later_run_leaves_what_an_older_one_says_of_its_cameras(store: Store, dump: Dump) -> None:
     for source in ("old.mp4", "new.mp4"):
         camera = CameraRecord("north", source, source == "new.mp4")
         store.begin_run(RunRecord("plaza", "{}", "toy", (camera,), NOW_US))
-    assert dump(store)["camera"] == [(1, "plaza", "north", "new.mp4", True)]
+    assert dump(store)["camera"] == [(1, "plaza", "north")]
+    assert [row[3:5] for row in dump(store)["run_camera"]] == [
+        ("old.mp4", False),
+        ("new.mp4", True),
+    ]
+
+
+def test_a_resumed_run_forgets_what_damage_cut_short(
+    store: Store, begin: Begin, make: Make, dump: Dump
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("gate", 1), make("gate", 2)])
+    store.end_camera(run_id, "north", "ended", "", 10)
+    store.end_camera(run_id, "gate", "failed", "gate.mp4: damaged", 5)
+    store.end_run(run_id, "failed", NOW_US)
+    store.resume_run(run_id)
+    assert [tracklet.key for tracklet, _ in store.load_tracklets(run_id)] == ["north/1"]
+    assert [(row[2], row[4]) for row in dump(store)["run"]] == [("running", None)]
+    statuses = [row[5:] for row in dump(store)["run_camera"]]
+    assert statuses.count(("ended", "", 10)) == 1
+    assert ("failed", "gate.mp4: damaged", 5) not in statuses
+    assert store.ended_cameras(run_id) == {"north"}
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_evidence_that_is_no_number_is_refused(
+    store: Store, begin: Begin, make: Make, wrong: float
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("gate", 1)])
+    link = Link("gate/1", 1, Evidence(wrong, 0, 0, 0), (), NOW_US, "test")
+    with pytest.raises(ValueError, match="finite evidence for gate/1"):
+        store.set_links(run_id, [link])
 
 
 def test_runs_of_a_new_site_that_begin_at_once(store: Store, begin: Begin, dump: Dump) -> None:
@@ -364,3 +397,20 @@ def test_what_is_erased_is_not_in_the_file_any_more(
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA freelist_count").fetchone()[0] > 0, "pages were only freed"
     connection.close()
+
+
+def test_what_is_erased_is_in_no_file_any_more(tmp_path: Path, make: Make) -> None:
+    """Not in free pages, and not in the write-ahead log, while the store stays open."""
+    camera = CameraRecord("gate", "gate.mp4", False)
+    with open_store(f"sqlite:///{tmp_path}/a.db", create=True) as store:
+        run_id = store.begin_run(RunRecord("plaza", "{}", "toy", (camera,), NOW_US))
+        encoded = make("gate", 1)
+        secret = b"secret-picture" * 40
+        thumbnail = Thumbnail(NOW_US, secret)
+        store.add_tracklets(
+            run_id, [EncodedTracklet(encoded.tracklet, encoded.embedding, (thumbnail,))]
+        )
+        files = [tmp_path / "a.db", tmp_path / "a.db-wal"]
+        assert any(b"secret-picture" in file.read_bytes() for file in files)
+        assert store.erase_expired("plaza", 2**60) == 1
+        assert not any(b"secret-picture" in file.read_bytes() for file in files)
