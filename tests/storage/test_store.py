@@ -71,8 +71,8 @@ def test_what_a_run_remembers(store: Store, dump: Dump) -> None:
     store.end_run(run_id, "failed", NOW_US + 5)
     after = dump(store)
     assert after["run_camera"] == [
-        (run_id, 1, 0, "running", "", 0),
-        (run_id, 2, 1, "failed", "dock: no frame for 10 s", 17),
+        (run_id, 1, 0, "videos/north.mp4", True, "running", "", 0),
+        (run_id, 2, 1, "rtsp://10.0.0.7/stream", False, "failed", "dock: no frame for 10 s", 17),
     ]
     assert after["run"][0][2:5] == ("failed", NOW_US, NOW_US + 5)
 
