@@ -59,7 +59,6 @@ class PairTable:
     ground_plane: DoubleArray
     forbidden: BoolArray
 
-    @property
     def log_odds(self) -> DoubleArray:
         """The sum of the parts; uninformed pairs speak a little against."""
         total = self.appearance + self.transition_time + self.ground_plane
@@ -102,8 +101,12 @@ def associate(
     table = compare(
         ordered, [embeddings[index] for index in order], calibrations, transitions, settings
     )
-    clusters = average_link(table.log_odds, table.forbidden)
-    return [_link(index, ordered, table, clusters, decided_at_us) for index in range(len(ordered))]
+    log_odds = table.log_odds()
+    clusters = average_link(log_odds, table.forbidden)
+    return [
+        _link(index, ordered, table, log_odds[index], clusters, decided_at_us)
+        for index in range(len(ordered))
+    ]
 
 
 def compare(
@@ -137,6 +140,7 @@ def _link(
     index: int,
     tracklets: Sequence[Tracklet],
     table: PairTable,
+    log_odds: DoubleArray,
     clusters: IntArray,
     decided_at_us: int,
 ) -> Link:
@@ -145,8 +149,8 @@ def _link(
     rivals = ~together & ~table.forbidden[index]
     rivals[index] = False
     shown = [
-        *_strongest(table.log_odds[index], together),
-        *_strongest(table.log_odds[index], rivals),
+        *_strongest(log_odds, together),
+        *_strongest(log_odds, rivals),
     ]
     return Link(
         tracklet=tracklets[index].key,
