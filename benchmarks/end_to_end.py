@@ -465,7 +465,12 @@ def main() -> None:
         print(f"warning: not the same frames: {frames}", file=sys.stderr)
     document = {
         "benchmark": "end_to_end",
-        "command": ["python", "benchmarks/end_to_end.py", *sys.argv[1:]],
+        # Of a path its name alone: where somebody keeps their data is nobody's business.
+        "command": [
+            "python",
+            "benchmarks/end_to_end.py",
+            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
+        ],
         "seed": None,
         **circumstances(),
         "settings": {
