@@ -19,9 +19,9 @@ from pipeline.types import ImageArray
 os.environ["YOLO_AUTOINSTALL"] = "false"
 os.environ["YOLO_OFFLINE"] = "true"
 os.environ["YOLO_VERBOSE"] = "false"
-# Before torch is: the threads of its pool would spin between layers, and on a busy machine that
-# costs a multiple of the work (YOLO26n at 640x480 on two cores: 60 CPU ms a frame, against 101 on
-# an idle and more than 280 on a busy one).
+# Before torch is: the threads of its pool would spin between layers. In trials beside other
+# programs on two cores (YOLO26n at 640x480) a frame then cost 100 to 530 CPU ms, and 60 to 90
+# with threads that wait; by itself it cost about the same either way.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
