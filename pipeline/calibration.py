@@ -62,17 +62,34 @@ def load_calibration(path: Path) -> Calibration:
     Raises:
         SettingsError: The file cannot be read, holds a wrong key, or its matrix is singular.
     """
-    tree: Any = read_yaml(path)
     try:
-        file = CalibrationFile.model_validate(tree)
-        homography = _pixels_to_floor(file)
+        return read_calibration(read_yaml(path))
     except ValidationError as error:
         raise SettingsError(f"{path}: {explain(error.errors()[0])}") from None
     except np.linalg.LinAlgError:
         raise SettingsError(f"{path}: the floor cannot be seen: its matrix is singular") from None
+
+
+def read_calibration(tree: Any) -> Calibration:
+    """The calibration in the tree of a YAML file.
+
+    Raises:
+        ValidationError: It holds a wrong key.
+        LinAlgError: Its matrix is singular.
+    """
+    file = CalibrationFile.model_validate(tree)
     intrinsics = np.eye(3) if file.intrinsics is None else np.array(file.intrinsics)
     height = np.inf if file.image_size is None else float(file.image_size[1])
-    return Calibration(homography, intrinsics, np.array(file.distortion), height)
+    distortion = np.array(file.distortion)
+    return Calibration(_pixels_to_floor(file), intrinsics, distortion, height, _position(file))
+
+
+def _position(file: CalibrationFile) -> DoubleArray:
+    """Where the camera stands (3,): the point that is projected to nothing; NaN where unknown."""
+    if file.ground_homography is not None:
+        return np.full(3, np.nan)
+    projection = _projection(file)
+    return np.asarray(-np.linalg.pinv(projection[:, :3]) @ projection[:, 3], np.float64)
 
 
 def _pixels_to_floor(file: CalibrationFile) -> DoubleArray:

@@ -13,9 +13,17 @@ from pipeline.timestamps import to_iso
 from pipeline.types import DoubleArray, FloatArray, ImageArray, IntArray
 
 REFERENCE_HEIGHT_PX: Final = 720
-"""Lines and letters keep their share of a picture of this height."""
+"""Lines and letters keep their share of a picture of this height, but can be read in small ones."""
+LEAST_SCALE: Final = 0.65
 TRAIL_SECONDS: Final = 2.0
 COLOURS: Final = sv.ColorPalette.DEFAULT
+LETTERS: Final = sv.ColorPalette(
+    [
+        sv.Color(40, 40, 40) if 0.299 * c.r + 0.587 * c.g + 0.114 * c.b > 150 else sv.Color.WHITE
+        for c in COLOURS.colors
+    ]
+)
+"""What can be read on each colour, by its luminance as in Rec. 601."""
 
 CELL_WIDTH_PX: Final = 96
 CELL_HEIGHT_PX: Final = 192
@@ -72,14 +80,15 @@ class FrameAnnotator:
     """
 
     def __init__(self, height: int, frame_rate: float) -> None:
-        scale = max(height / REFERENCE_HEIGHT_PX, 0.4)
-        thickness = max(1, round(2 * scale))
+        scale = max(height / REFERENCE_HEIGHT_PX, LEAST_SCALE)
+        thickness = max(2, round(2 * scale))
         lookup = sv.ColorLookup.TRACK
         self._trails = Trails(max(2, round(TRAIL_SECONDS * frame_rate)))
         self._thickness = thickness
         self._boxes = sv.BoxAnnotator(COLOURS, thickness=thickness, color_lookup=lookup)
         self._labels = sv.LabelAnnotator(
             COLOURS,
+            text_color=LETTERS,
             text_scale=0.6 * scale,
             text_thickness=max(1, round(1.5 * scale)),
             text_padding=max(2, round(5 * scale)),

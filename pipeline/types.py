@@ -5,7 +5,7 @@ under it. One form inside: boxes are xyxy in pixels, images BGR, times int64 mic
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -337,18 +337,21 @@ class Calibration:
         intrinsics: (3, 3) float64 used to undo lens distortion; the identity without distortion.
         distortion: (5,) float64, OpenCV's k1, k2, p1, p2, k3; zeros without distortion.
         image_height: Height of the frames for which it holds, pixels; infinite where unknown.
+        position: (3,) float64, where the camera stands, metres; NaN where unknown.
     """
 
     ground_homography: DoubleArray
     intrinsics: DoubleArray
     distortion: DoubleArray
     image_height: float
+    position: DoubleArray = field(default_factory=lambda: np.full(3, np.nan))
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("ground_homography", (3, 3)),
             ("intrinsics", (3, 3)),
             ("distortion", (5,)),
+            ("position", (3,)),
         ):
             array = _frozen(getattr(self, name), np.float64)
             _expect(array.shape == shape, f"{name}: expected {shape}, got {array.shape}")

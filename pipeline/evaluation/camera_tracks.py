@@ -1,11 +1,12 @@
 """Who was where in one camera, as predicted or as it truly was."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.types import DoubleArray, IntArray
+from pipeline.types import DoubleArray, IntArray, Tracklet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +43,30 @@ class CameraTracks:
                 f"camera {self.camera_id}: expected one box for each id and frame,"
                 f" got two for id {self.ids[row]} in frame {self.frame_indices[row]} (from 0)"
             )
+
+
+def identified(
+    cameras: Sequence[str], tracklets: Sequence[Tracklet], identities: IntArray
+) -> list[CameraTracks]:
+    """The boxes of all tracklets under their identities (N,): one value a camera, rows by frame.
+
+    Where tracklets of one identity have boxes in one frame of a camera, only that of the first is
+    the identity's; the others count as people of their own, one a tracklet.
+    """
+    own = int(identities.max(initial=0)) + 1
+    found = []
+    for camera in cameras:
+        its = [i for i, tracklet in enumerate(tracklets) if tracklet.camera_id == camera]
+        lengths = [len(tracklets[index].frame_indices) for index in its]
+        frames = np.concatenate([np.empty(0, np.int64), *(tracklets[i].frame_indices for i in its)])
+        boxes = np.concatenate([np.empty((0, 4)), *(tracklets[i].boxes for i in its)])
+        members = np.repeat(np.array(its, np.int64), lengths)
+        ids = identities[members]
+        again = repeated_rows(frames, ids)
+        ids[again] = own + members[again]
+        order = np.argsort(frames, kind="stable")
+        found.append(CameraTracks(camera, frames[order], ids[order], boxes[order]))
+    return found
 
 
 def repeated_rows(frame_indices: IntArray, ids: IntArray) -> IntArray:

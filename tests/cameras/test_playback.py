@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cameras.playback import BLANK_GREY, play
+from cameras.encoding import THUMBNAILS
+from cameras.playback import BLANK_GREY, ThumbnailCutter, play
 from cameras.sources import FrameSource, open_frames, open_observations
 from pipeline.config import (
     DetectionsCamera,
@@ -19,6 +20,7 @@ from pipeline.config import (
 )
 from pipeline.errors import SourceError
 from pipeline.timestamps import to_us
+from pipeline.types import Frame, Tracklet
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 START_US = to_us(START)
@@ -137,3 +139,43 @@ def test_the_video_is_let_go_of_when_playing_stops_early(
 def _open_files() -> set[Path]:
     """What this process has open."""
     return {entry.resolve() for entry in Path("/proc/self/fd").iterdir()}
+
+
+def tracklet(frames: list[int], box: tuple[float, ...], scores: list[float]) -> Tracklet:
+    count = len(frames)
+    return Tracklet("a", 1, 1, frames, frames, np.tile(box, (count, 1)), scores)
+
+
+def shown(cutter: ThumbnailCutter, frames: int) -> list[int]:
+    """Greys of the thumbnails, where frame i is grey 10 i inside the box and white around it."""
+    for index in range(frames):
+        image = np.full((100, 100, 3), 255, np.uint8)
+        image[20:80, 30:60] = 10 * index
+        cutter.look(Frame("a", index, index, image))
+    jpegs = cutter.thumbnails().get("a/1", ())
+    pictures = [cv2.imdecode(np.frombuffer(j, np.uint8), cv2.IMREAD_COLOR) for j in jpegs]
+    assert all(picture.std() < 3 for picture in pictures)
+    return [round(float(picture.mean()) / 10) for picture in pictures]
+
+
+def test_thumbnails_are_cut_where_each_part_of_a_tracklet_is_surest() -> None:
+    scores = [0.5, 0.9, 0.6, 0.7, 0.6, 0.6, 0.5, 0.5, 0.8]
+    cutter = ThumbnailCutter([tracklet([2, 3, 4, 6, 7, 8, 9, 10, 11], (30, 20, 60, 80), scores)])
+    assert shown(cutter, 20) == [3, 6, 11]
+    assert THUMBNAILS == 3
+
+
+def test_short_tracklets_have_fewer_thumbnails() -> None:
+    cutter = ThumbnailCutter([tracklet([4, 5], (30, 20, 60, 80), [1, 1])])
+    assert shown(cutter, 9) == [4, 5]
+
+
+@pytest.mark.parametrize("box", [(120, 20, 150, 80), (-30, 20, 0, 80), (30, 100, 60, 130)])
+def test_boxes_outside_the_picture_give_no_thumbnail(box: tuple[float, ...]) -> None:
+    assert shown(ThumbnailCutter([tracklet([1, 2, 3], box, [1, 1, 1])]), 5) == []
+
+
+def test_other_cameras_are_not_cut() -> None:
+    cutter = ThumbnailCutter([tracklet([0], (0, 0, 10, 10), [1])])
+    cutter.look(Frame("b", 0, 0, np.zeros((20, 20, 3), np.uint8)))
+    assert cutter.thumbnails() == {}

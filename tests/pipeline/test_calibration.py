@@ -74,6 +74,16 @@ def test_descriptions_of_one_camera_agree(name: str, tilt_deg: float, tmp_path: 
     np.testing.assert_allclose(to_floor(pixels, calibration), floor, atol=1e-6)
 
 
+@pytest.mark.parametrize("tilt_deg", [0, 30, 90])
+@pytest.mark.parametrize("name", descriptions(0))
+def test_the_camera_is_where_its_projection_says(
+    name: str, tilt_deg: float, tmp_path: Path
+) -> None:
+    position = load_calibration(write(tmp_path, descriptions(tilt_deg)[name])).position
+    known = [math.nan] * 3 if "homography" in name else [0, 0, 3]
+    np.testing.assert_allclose(position, known, atol=1e-9)
+
+
 def test_well_past_straight_down_the_size_of_the_image_decides(tmp_path: Path) -> None:
     tree = descriptions(100)["homography with size"]
     floor = np.array([[0.0, 0], [0.5, -0.5]])

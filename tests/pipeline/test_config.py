@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from pipeline.config import (
     DetectionsCamera,
+    PixelCamera,
+    SimulationCamera,
     Site,
     TracksCamera,
     VideoCamera,
@@ -92,6 +94,15 @@ def test_a_full_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert plaza.storage.retention_days is None
 
 
+def test_a_simulated_camera_is_described_beside_the_site(tmp_path: Path) -> None:
+    text = "site: s\ncameras: [{id: a, simulation: sub/hall.yaml, calibration: a.yaml}]\n"
+    camera = load_site(write(tmp_path, text)).cameras[0]
+    assert isinstance(camera, SimulationCamera)
+    assert camera.simulation == tmp_path / "sub/hall.yaml"
+    assert camera.calibration == tmp_path / "a.yaml"
+    assert isinstance(camera, PixelCamera)
+
+
 def test_credentials_are_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAM_USER", "ann")
     monkeypatch.setenv("CAM_PASSWORD", "s3cret")
@@ -168,11 +179,11 @@ ERRORS: dict[str, Any] = {
         {"id": "a", "tracks": "t.txt", "image_size": [1, 1]}
     ),
     # kinds of camera
-    "cameras[0]: expected exactly one of video, detections, tracks": site({"id": "a"}),
-    "cameras[1]: expected exactly one of video, detections, tracks": site(
+    "cameras[0]: expected exactly one of video, simulation, detections, tracks": site({"id": "a"}),
+    "cameras[1]: expected exactly one of video, simulation, detections, tracks": site(
         camera(), camera(id="b", tracks="t.txt")
     ),
-    "cameras[2]: expected exactly one of video, detections, tracks": site(
+    "cameras[2]: expected exactly one of video, simulation, detections, tracks": site(
         camera(), camera(id="b"), "c.mp4"
     ),
     # values

@@ -107,8 +107,8 @@ def test_the_trail_follows_the_feet() -> None:
     # Feet went from (130, 400) to (230, 400); the last box reaches from x = 200 to 260.
     colour = COLOURS.by_idx(1).as_bgr()
     assert all(tuple(picture[400, x].tolist()) == colour for x in range(131, 200))
-    assert not picture[400, :130].any()
-    assert not picture[399, 140:195].any()
+    assert not picture[400, :129].any()  # lines are two pixels wide
+    assert not picture[398, 140:195].any()
 
 
 def test_a_trail_lasts_two_seconds() -> None:
@@ -117,7 +117,7 @@ def test_a_trail_lasts_two_seconds() -> None:
         picture = drawn(annotator, BOX + np.array([10 * step, 0, 10 * step, 0]), 1)
     # The last ten feet are at x = 130 + 200 ... 130 + 290.
     assert picture[400, 331].any()
-    assert not picture[400, :330].any()
+    assert not picture[400, :329].any()
 
 
 @pytest.mark.parametrize("company", [False, True], ids=["nobody", "somebody else"])
