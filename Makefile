@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help env test lint format schema bench lock clean
+.PHONY: help env test lint format schema bench demo lock clean
 
 help:
 	@echo "make env      build .venv from requirements.lock"
@@ -13,6 +13,7 @@ help:
 	@echo "make format   ruff, writing"
 	@echo "make schema   write docs/site.schema.json from the settings"
 	@echo "make bench    measure (needs the clips it names; see benchmarks/README.md)"
+	@echo "make demo     the whole pipeline on the simulated demo site; report in demo-report/"
 	@echo "make lock     solve requirements.lock anew from pyproject.toml"
 
 env: $(READY)
@@ -40,6 +41,9 @@ schema: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/end_to_end.py $(BENCH)
+
+demo: $(READY)
+	$(BIN)/python run_pipeline.py demo $(DEMO)
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -1,15 +1,17 @@
 """Multi-camera person tracking that you can query: the command line."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands import query, results
+from commands import query, results, simulate
 from commands.options import Config, Database, Json
 from pipeline.errors import UserError
 
 EXIT_USER = 2
+DEMO = Path(__file__).resolve().parent / "demo"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +41,25 @@ app.add_typer(query.app, name="query")
 app.command()(results.export)
 app.command()(results.evaluate)
 app.command()(results.render)
+app.command()(simulate.simulate)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("demo-report"),
+    weights_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a detector (.pt, *_openvino_model) and a Re-ID backbone."),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option("--demo", help="Folder of the demo site; default: the repository's.")
+    ] = DEMO,
+    as_json: Json = False,
+) -> None:
+    """Run everything on the simulated demo site, without a network, and write a report."""
+    from commands.demo import run_demo  # as for `run`
+
+    run_demo(folder, output, weights_dir, as_json=as_json)
 
 
 def main() -> None:

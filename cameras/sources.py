@@ -7,7 +7,14 @@ from typing import Protocol
 from cameras.images import open_images
 from cameras.recorded import open_detections, open_tracks
 from cameras.video import open_video
-from pipeline.config import DetectionsCamera, Site, TracksCamera, VideoCamera, redact
+from pipeline.config import (
+    DetectionsCamera,
+    PixelCamera,
+    SimulationCamera,
+    Site,
+    TracksCamera,
+    redact,
+)
 from pipeline.errors import SourceError
 from pipeline.types import Frame, Observation
 
@@ -60,12 +67,18 @@ class ObservationSource(Protocol):
         ...
 
 
-def open_frames(camera: VideoCamera, site: Site) -> FrameSource:
-    """The frames of a video file or of a folder of images, at `site.detection.rate_hz`.
+def open_frames(camera: PixelCamera, site: Site) -> FrameSource:
+    """The frames of a video file, folder of images or simulation, at `site.detection.rate_hz`.
 
     Raises:
         SourceError: There is nothing at the path, or nothing that can be read as frames.
+        SettingsError: The simulation file holds a wrong key or value.
     """
+    if isinstance(camera, SimulationCamera):
+        # The renderer takes a while to import, and real cameras do not need it.
+        from cameras.simulation.source import open_simulation
+
+        return open_simulation(camera, site)
     if "://" in camera.video:
         raise SourceError(
             f"{redact(camera.video)}: expected a video file or a folder of images;"

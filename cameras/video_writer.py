@@ -1,10 +1,10 @@
 """Writing annotated videos, each frame at its own time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import av
 from av.video.stream import VideoStream
@@ -14,7 +14,7 @@ from pipeline.types import ImageArray
 
 TIME_BASE = Fraction(1, 90_000)
 CODEC = "libx264"
-RATE_FACTOR = "23"
+QUICK = MappingProxyType({"crf": "23", "preset": "veryfast"})
 NOMINAL_RATE = 30
 """Only a hint to the encoder: every frame carries its own time."""
 
@@ -28,12 +28,15 @@ class VideoWriter:
         path: The file to make.
         width: Of the frames, pixels; an odd last column is left out, as the codec wants.
         height: Of the frames, pixels; likewise.
+        options: Of the encoder, in its own words.
 
     Raises:
         UserError: The file cannot be written; also while writing and at the end.
     """
 
-    def __init__(self, path: Path, width: int, height: int) -> None:
+    def __init__(
+        self, path: Path, width: int, height: int, options: Mapping[str, str] = QUICK
+    ) -> None:
         self._path = path
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._first_us: int | None = None
@@ -48,7 +51,7 @@ class VideoWriter:
         stream.pix_fmt = "yuv420p"
         stream.time_base = TIME_BASE
         stream.codec_context.time_base = TIME_BASE
-        stream.options = {"crf": RATE_FACTOR, "preset": "veryfast"}
+        stream.options = dict(options)
         self._stream = stream
 
     def __enter__(self) -> "VideoWriter":

@@ -12,7 +12,7 @@ import supervision as sv
 
 from cameras.detection_service import DetectionService
 from cameras.sources import open_frames, open_observations
-from pipeline.config import Camera, Site, TracksCamera, VideoCamera
+from pipeline.config import Camera, PixelCamera, Site, TracksCamera
 from pipeline.errors import UserError
 from pipeline.tracking.tracker import Tracker
 from pipeline.tracking.tracklets import TrackletBuilder
@@ -124,15 +124,15 @@ class CameraWorker:
     def _process(self) -> None:
         """Everything that the source holds; what was tracked before it fails is kept."""
         try:
-            if isinstance(self._camera, VideoCamera):
-                self._process_video(self._camera)
+            if isinstance(self._camera, PixelCamera):
+                self._process_frames(self._camera)
             else:
                 self._process_recorded()
         finally:
             if not self._stop.is_set():
                 self._close(self._builder.close())
 
-    def _process_video(self, camera: VideoCamera) -> None:
+    def _process_frames(self, camera: PixelCamera) -> None:
         source = open_frames(camera, self._site)
         self.status.expected_frames = source.expected_frames or 0
         try:
@@ -165,7 +165,7 @@ class CameraWorker:
             raise failure
 
     def _process_recorded(self) -> None:
-        assert not isinstance(self._camera, VideoCamera)
+        assert not isinstance(self._camera, PixelCamera)
         source = open_observations(self._camera, self._site)
         self.status.expected_frames = source.expected_frames or 0
         for observation in source:

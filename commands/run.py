@@ -17,6 +17,7 @@ from cameras.detection_service import Detect, DetectionService
 from cameras.encoding import Encode, EncodingStage
 from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
+from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import CameraStatus, CameraWorker, State
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.association.resolver import associate
@@ -24,6 +25,8 @@ from pipeline.calibration import load_calibrations
 from pipeline.config import (
     Camera,
     DetectionsCamera,
+    PixelCamera,
+    SimulationCamera,
     Site,
     VideoCamera,
     load_site,
@@ -89,7 +92,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         UserError: Weights, calibrations or the database: nothing can run without them.
     """
     started = time.monotonic()
-    calibrations = load_calibrations(site)
+    calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
     detect, detector = _detector(site)
     encode = _encoder(site)
     _forget_expired(site, store)
@@ -119,7 +122,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
 
 
 def _has_pixels(site: Site) -> bool:
-    return any(isinstance(camera, VideoCamera) for camera in site.cameras)
+    return any(isinstance(camera, PixelCamera) for camera in site.cameras)
 
 
 def _detector(site: Site) -> tuple[Detect, str]:
@@ -166,6 +169,8 @@ def _source_name(camera: Camera) -> str:
     """What a camera reads, without credentials."""
     if isinstance(camera, VideoCamera):
         return redact(camera.video)
+    if isinstance(camera, SimulationCamera):
+        return str(camera.simulation)
     return str(camera.detections if isinstance(camera, DetectionsCamera) else camera.tracks)
 
 

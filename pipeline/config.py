@@ -70,6 +70,19 @@ class VideoCamera(CameraSettings):
         return "://" in self.video
 
 
+class SimulationCamera(CameraSettings):
+    """A camera of a simulated site, rendered while it is looked at."""
+
+    simulation: Path = Field(
+        description="Simulation file (YAML) with a camera of the same id; its start and clock hold"
+        " where no start is given here, its calibration where none is."
+    )
+
+
+PixelCamera = VideoCamera | SimulationCamera
+"""A camera that delivers frames."""
+
+
 class RecordedCamera(CameraSettings):
     """A camera of which rows were recorded instead of pixels (MOTChallenge columns)."""
 
@@ -92,7 +105,7 @@ class TracksCamera(RecordedCamera):
     tracks: Path = Field(description="Text file of tracks, MOTChallenge columns.")
 
 
-SOURCE_KEYS = ("video", "detections", "tracks")
+SOURCE_KEYS = ("video", "simulation", "detections", "tracks")
 
 
 def _camera_kind(value: Any) -> str | None:
@@ -104,6 +117,7 @@ def _camera_kind(value: Any) -> str | None:
 
 Camera = Annotated[
     Annotated[VideoCamera, Tag("video")]
+    | Annotated[SimulationCamera, Tag("simulation")]
     | Annotated[DetectionsCamera, Tag("detections")]
     | Annotated[TracksCamera, Tag("tracks")],
     Discriminator(_camera_kind),
@@ -204,7 +218,7 @@ class Site(Settings):
         None, description="Time of the first frame of recordings, ISO 8601 with zone."
     )
     cameras: Annotated[tuple[Camera, ...], Field(min_length=1)] = Field(
-        description="The cameras; each has one of video, detections, tracks."
+        description="The cameras; each has one of video, simulation, detections, tracks."
     )
     transitions: dict[str, dict[str, Seconds]] = Field(
         default_factory=dict,
@@ -386,6 +400,8 @@ def _resolve(site: Site, folder: Path) -> Site:
         changes: dict[str, Any] = {"calibration": beside(camera.calibration)}
         if isinstance(camera, VideoCamera):
             changes["video"] = camera.video if camera.is_url else str(beside(Path(camera.video)))
+        elif isinstance(camera, SimulationCamera):
+            changes["simulation"] = beside(camera.simulation)
         else:
             changes["embeddings"] = beside(camera.embeddings)
             key = "detections" if isinstance(camera, DetectionsCamera) else "tracks"

@@ -23,6 +23,36 @@ imgsz: [384, 640]
 names: {0: person}
 """
 
+TINY_SIMULATION = """\
+site: tiny
+start: 2026-01-05T10:00:00Z
+duration_seconds: 2
+seed: 3
+floors:
+  - {area: [-5, -4, 5, 4]}
+stops:
+  west: {position: [-4, 0], kind: entry}
+  middle: {position: [0, 0], kind: stand, radius_m: 1.5}
+  east: {position: [4, 0], kind: entry}
+paths: [[west, middle], [middle, east]]
+people: {count: 3, returning: 0}
+cameras:
+  - id: north
+    position: [0, 7, 3]
+    look_at: [0, 0, 0.8]
+    image_size: [320, 180]
+    frame_rate: 5
+  - id: south
+    position: [5, -6, 2.5]
+    look_at: [0, 0, 1]
+    image_size: [320, 180]
+    frame_rate: 5
+    clock_offset_ms: 250
+    dropped: 0.3
+    lens: {k1: -0.1}
+    shutter_ms: 30
+"""
+
 
 @pytest.fixture(scope="session")
 def toy_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -103,3 +133,11 @@ def film() -> Callable[[Path, list[Walk], int], Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_simulation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulation file: two cameras, one of them faulty, look at three people."""
+    path = tmp_path_factory.mktemp("simulation") / "tiny.yaml"
+    path.write_text(TINY_SIMULATION, encoding="utf-8")
+    return path

@@ -242,7 +242,7 @@ def test_pictures_are_made(stored: Path, pipeline: Run) -> None:
     assert result.returncode == 0, result.stderr
     made = sorted(path.name for path in (stored / "pictures").iterdir())
     sheets = [f"identity-000{number}.jpg" for number in (1, 2, 3)]
-    assert made == ["gate.mp4", *sheets, "north.mp4"]
+    assert made == ["gate.mp4", *sheets, "mosaic.mp4", "north.mp4", "timeline.png"]
     with av.open(str(stored / "pictures/gate.mp4")) as video:
         frames = list(video.decode(video=0))
     assert len(frames) == 155
@@ -251,6 +251,27 @@ def test_pictures_are_made(stored: Path, pipeline: Run) -> None:
     picture = frames[100].to_ndarray(format="bgr24").astype(int)
     border = picture[150, 118:123]
     assert (np.ptp(border, axis=1).max() > 60) and tuple(picture[10, 10]) < (40, 40, 40)
+
+
+def test_what_can_be_read_of_a_damaged_camera_is_drawn(
+    plaza: Path, pipeline: Run, tmp_path: Path, film: Film, toy_detector: Path, toy_encoder: Path
+) -> None:
+    whole = film(tmp_path / "whole.mkv", [(GREEN, _walk(0, 48))], 60).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+    videos = {"absent": "absent.mp4", "cut": "cut.mkv", "north": str(plaza / "north.mp4")}
+    cameras = [{"id": name, "video": video} for name, video in videos.items()]
+    site = _write_site(tmp_path, cameras, **_models(toy_detector, toy_encoder))
+    pipeline("run", site.name, folder=tmp_path)
+    result = pipeline("render", site.name, "--output", "pictures", folder=tmp_path)
+    assert result.returncode == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [name in line for name, line in zip(["absent", "cut"], errors, strict=True)] == [
+        True
+    ] * 2
+    made = {path.name for path in (tmp_path / "pictures").glob("*.mp4")}
+    assert made == {"cut.mp4", "north.mp4", "mosaic.mp4"}
+    with av.open(str(tmp_path / "pictures/mosaic.mp4")) as video:
+        assert len(list(video.decode(video=0))) == 75
 
 
 def test_thumbnails_only_where_allowed(

@@ -221,3 +221,14 @@ def test_the_time_base_is_fine_enough_for_any_camera(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         assert container.streams.video[0].time_base <= Fraction(1, 90_000)
     assert np.abs(np.subtract(decoded(path)[0], [0, 1_000, 2_000])).max() <= 6
+
+
+def test_the_encoder_can_be_told_to_save(tmp_path: Path) -> None:
+    sizes = []
+    for quality in ("20", "35"):
+        path = tmp_path / f"{quality}.mp4"
+        with VideoWriter(path, 320, 240, {"crf": quality, "preset": "veryfast"}) as video:
+            for index in range(5):
+                video.write(noise(index), 100_000 * index)
+        sizes.append(path.stat().st_size)
+    assert sizes[1] < sizes[0] / 2

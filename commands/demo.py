@@ -1,0 +1,138 @@
+"""`demo`: the whole pipeline on the site that the repository holds, and a report to look at."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from cameras.simulation.settings import WallSettings, load_simulation
+from commands.models import choose_models
+from commands.options import print_json, print_table
+from commands.page import Page, shown, write_page
+from commands.report import draw_run, make_folder
+from commands.run import execute
+from pipeline.config import load_site
+from pipeline.errors import UserError
+from pipeline.evaluation.baselines import baselines
+from pipeline.evaluation.camera_tracks import identified
+from pipeline.evaluation.ground_truth import load_ground_truth
+from pipeline.evaluation.multi_camera import Evaluation, evaluate
+from pipeline.evaluation.tracking import Scores
+from pipeline.floor_plan import FloorMap
+from pipeline.types import DoubleArray
+from storage import queries
+from storage.store import Store, open_store
+
+OURS = "this project"
+DATABASE = "tracking.db"
+CIRCLE = np.linspace(0, 2 * np.pi, 25)
+
+
+def run_demo(folder: Path, output: Path, weights_dir: Path | None, *, as_json: bool) -> None:
+    """The command `demo`: see `run_pipeline.demo`.
+
+    Raises:
+        UserError: The demo is not whole, `weights_dir` holds no models, or the report cannot be
+            written.
+    """
+    models = choose_models(folder, weights_dir)
+    film = load_site(folder / "site.yaml")
+    floor_map = floor_map_of(folder / "simulation.yaml")
+    _tell(f"weights: {models.words}")
+    make_folder(output)
+    with _fresh_store(output / DATABASE) as store:
+        _tell(f"detecting, tracking and associating in {len(models.site.cameras)} cameras")
+        report = execute(models.site, store, resume=False)
+        if report.status != "finished":
+            reasons = [camera.message for camera in report.cameras.values() if camera.message]
+            raise UserError("; ".join(reasons) or f"the run ended {report.status}")
+        _tell("scoring")
+        evaluations = score(store, report.run, folder / "ground_truth")
+        failures = draw_run(film, store, report.run, output, floor_map)
+        if failures:
+            raise UserError("; ".join(failures))
+        people = [person.identity for person in queries.identities(store, report.run)]
+    cameras = list(report.cameras)
+    page = Page(film.site, models.words, cameras, report.tracklets, people, evaluations)
+    path = write_page(page, output)
+    if as_json:
+        trees = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
+        print_json({"weights": models.words, "report": str(path), "scores": trees})
+        return
+    _print_scores(evaluations)
+    print(f"weights: {models.words}\nreport:  {path}")
+
+
+def score(store: Store, run_id: int, ground_truth: Path) -> dict[str, Evaluation]:
+    """Scores of the run, and of the baselines on the same tracklets and embeddings."""
+    names = queries.cameras(store, run_id)
+    truth = load_ground_truth(ground_truth, names)
+    stored = store.load_tracklets(run_id)
+    tracklets = [tracklet for tracklet, _ in stored]
+    linked = {
+        passage.tracklet: person.identity
+        for person in queries.identities(store, run_id)
+        for passage in queries.trajectory(store, run_id, person.identity)
+    }
+    ours = np.array([linked[tracklet.key] for tracklet in tracklets], np.int64)
+    decisions = {OURS: ours} | dict(baselines([embedding for _, embedding in stored]))
+    return {
+        name: evaluate(truth, identified(names, tracklets, identities))
+        for name, identities in decisions.items()
+    }
+
+
+def floor_map_of(path: Path) -> FloorMap:
+    """Floors, walls and columns of a simulated site; no map where its file is not there."""
+    if not path.exists():
+        return FloorMap()
+    simulation = load_simulation(path)
+    areas = [_corners(*floor.area) for floor in simulation.floors]
+    walls = [piece for wall in simulation.walls for piece in _closed_parts(wall)]
+    rings = [
+        np.array(column.position)
+        + column.radius_m * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)], axis=1)
+        for column in simulation.columns
+    ]
+    return FloorMap(tuple(areas), tuple(walls), tuple(rings))
+
+
+def _corners(x1: float, y1: float, x2: float, y2: float) -> DoubleArray:
+    return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], np.float64)
+
+
+def _closed_parts(wall: WallSettings) -> list[DoubleArray]:
+    """The pieces (2, 2) of a wall between its openings."""
+    start, end = np.array(wall.start), np.array(wall.end)
+    length = float(np.linalg.norm(end - start))
+    gaps = sorted((opening.at_m, opening.at_m + opening.width_m) for opening in wall.openings)
+    begins, ends = [0.0, *(gap[1] for gap in gaps)], [*(gap[0] for gap in gaps), length]
+    return [
+        start + np.array([[begin], [stop]]) / length * (end - start)
+        for begin, stop in zip(begins, ends, strict=True)
+        if stop > begin
+    ]
+
+
+def _fresh_store(path: Path) -> Store:
+    """A new database, in the place of an earlier demo's."""
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()
+    return open_store(f"sqlite:///{path}", create=True)
+
+
+def _print_scores(evaluations: Mapping[str, Evaluation]) -> None:
+    people = {name: evaluation.multi_camera for name, evaluation in evaluations.items()}
+    _print_table("each camera, in percent (IDSW: a count)", evaluations[OURS].per_camera)
+    _print_table("all cameras as one sequence, beside trivial baselines", people)
+
+
+def _print_table(title: str, rows: Mapping[str, Scores]) -> None:
+    trees = {name: scores.to_json() for name, scores in rows.items()}
+    headings = ["", *next(iter(trees.values()))]
+    print_table(title, headings, [(name, *map(shown, t.values())) for name, t in trees.items()])
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr)

@@ -1,0 +1,70 @@
+"""Which models the demo runs with: a user's, the project's own, or what others' models saw once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import BUNDLED, DetectionSettings, ReidSettings, Site, load_site
+from pipeline.detection.weights import find_weights
+from pipeline.errors import WeightsError
+from pipeline.reid.backbone import OpenVinoBackbone
+
+DETECTORS = ("*.pt", "*_openvino_model")
+BACKBONES = ("*.xml", "*.onnx", "*/*.xml", "*/*.onnx")
+RECORDED = (
+    "none. This project has none of its own yet, and no --weights-dir was given: detections and"
+    " embeddings are read from recordings made once with other people's weights; tracking,"
+    " association and all that follows is done now"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The site as it is to be run, and in words what finds its people and tells them apart."""
+
+    site: Site
+    words: str
+
+
+def choose_models(folder: Path, weights_dir: Path | None) -> Models:
+    """The demo site in a folder with the models at hand; nothing is ever downloaded.
+
+    Those in `weights_dir` where it is given, else the project's own, else recorded rows.
+
+    Raises:
+        WeightsError: `weights_dir` holds no detector or no Re-ID backbone.
+        SettingsError: The demo's site file is missing or malformed.
+    """
+    if weights_dir is not None:
+        detector = _first(weights_dir, DETECTORS, "a detector (.pt or *_openvino_model)")
+        backbone = _first(weights_dir, BACKBONES, "a Re-ID backbone (.xml or .onnx)")
+        words = f"{detector.name} and {backbone.name}, found in {weights_dir}"
+        return Models(_with(folder, str(detector), str(backbone)), words)
+    if _are_bundled():
+        return Models(_with(folder, BUNDLED, BUNDLED), "those of this project")
+    return Models(load_site(folder / "recorded.yaml"), RECORDED)
+
+
+def _first(folder: Path, patterns: Sequence[str], wanted: str) -> Path:
+    """The first file by name, nearest first; exports of detectors hold .xml files too."""
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            if not path.parent.name.endswith("_openvino_model"):
+                return path.resolve()
+    raise WeightsError(f"--weights-dir: {folder}: expected {wanted}, found none")
+
+
+def _are_bundled() -> bool:
+    try:
+        find_weights(DetectionSettings(weights=BUNDLED))
+        OpenVinoBackbone(ReidSettings(weights=BUNDLED))
+    except WeightsError:
+        return False
+    return True
+
+
+def _with(folder: Path, detector: str, backbone: str) -> Site:
+    site = load_site(folder / "site.yaml")
+    detection = site.detection.model_copy(update={"weights": detector})
+    reid = site.reid.model_copy(update={"weights": backbone})
+    return site.model_copy(update={"detection": detection, "reid": reid})
