@@ -14,6 +14,13 @@ INPUT_HEIGHT, INPUT_WIDTH = 384, 640
 PERSON_HEIGHT, PERSON_WIDTH = 128, 64
 STEP = 8
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write anew what golden tests compare with"
+    )
+
+
 METADATA = """\
 description: sees bright upright rectangles
 task: detect
