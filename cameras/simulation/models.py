@@ -106,14 +106,14 @@ def closed_first(mesh: Mesh, materials: Sequence[Material]) -> tuple[Indices, in
     return np.ascontiguousarray(faces, np.int32), 3 * int(np.count_nonzero(~is_thin))
 
 
-def coarse_faces(mesh: Mesh) -> Indices:
+def coarse_faces(mesh: Mesh, cell_m: float = SHADOW_CELL_M) -> Indices:
     """(F', 3) faces to throw shadows: vertices within a cell become one, where all is fine enough.
 
     Faces that lie on the floor are left out: they shade nothing.
     """
     corners = mesh.positions[mesh.faces]
-    is_large = np.ptp(corners, axis=1).max(axis=1) > 2 * SHADOW_CELL_M
-    cells = np.round(mesh.positions / SHADOW_CELL_M).astype(np.int64)
+    is_large = np.ptp(corners, axis=1).max(axis=1) > 2 * cell_m
+    cells = np.round(mesh.positions / cell_m).astype(np.int64)
     own = np.unique(mesh.faces[is_large])
     cells[own] = np.stack([own, own, np.full_like(own, -1_000_000)], axis=1)
     _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)

@@ -18,6 +18,7 @@ from cameras.simulation.atlas import Atlas, Picture, Seen, Size, inside, lay_out
 from cameras.simulation.lights import Light
 from cameras.simulation.meshes import Material, Mesh
 from cameras.simulation.models import (
+    SHADOW_CELL_M,
     Model,
     box_of,
     closed_first,
@@ -105,12 +106,14 @@ class Renderer:
 
     Args:
         shadow_size: Widest shadow map, pixels.
+        shadow_cell_m: Points nearer together throw one shadow; the larger, the quicker.
 
     Raises:
         RenderingError: EGL or a driver is missing.
     """
 
-    def __init__(self, shadow_size: int = 2048) -> None:
+    def __init__(self, shadow_size: int = 2048, shadow_cell_m: float = SHADOW_CELL_M) -> None:
+        self._shadow_cell_m = shadow_cell_m
         self._context = open_context()
         self._context.gc_mode = "context_gc"
         with self._context as context:
@@ -155,6 +158,7 @@ class Renderer:
                 (normals, "3f", "in_normal"),
                 (details, "3f 1f 1f", "in_texture", "in_cut", "in_material"),
             ]
+            casting = context.buffer(coarse_faces(mesh, self._shadow_cell_m))
             coarse = [(positions, "3f", "in_position"), (details, "12x 1f 4x", "in_cut")]
             return Model(
                 mesh,
@@ -162,7 +166,7 @@ class Renderer:
                 positions,
                 normals,
                 context.vertex_array(self._gather, fine, context.buffer(faces)),
-                context.vertex_array(self._depth, coarse, context.buffer(coarse_faces(mesh))),
+                context.vertex_array(self._depth, coarse, casting),
                 closed,
             )
 
@@ -207,7 +211,8 @@ class Renderer:
         floor = floor_map(corners, FLOOR_REACH_M, self._floor_map.width, FLOOR_FINEST_M)
         self._context.enable_only(moderngl.DEPTH_TEST)
         self._draw_depths(moment, floor, self._floor_target)
-        self._draw_depths(moment, sun, self._sun_target)
+        if any(moment.light.sun):
+            self._draw_depths(moment, sun, self._sun_target)
         self._darken_floor(floor)
         tables = [owned(placed.model.materials, placed.owner) for placed in moment.placed]
         *first_materials, count = np.cumsum([0, *map(len, tables)]).tolist()
