@@ -60,42 +60,57 @@ class Seen:
     """
 
     def __init__(self, context: moderngl.Context, size: Size) -> None:
+        self._context = context
         self.size = size
         self.seen = context.texture(size, 4, dtype="u4")
         self.depth = context.depth_texture(size)
         self.depth.compare_func = ""
         self._target = context.framebuffer([self.seen], self.depth)
 
-    def open(self, size: Size) -> None:
-        """Drawing goes here: to an empty picture of this size."""
+    def open(self, size: Size, behind: "Seen | None" = None) -> None:
+        """Drawing goes here: to a picture of this size, empty or before what another has."""
+        viewport = (0, 0, *size)
+        if behind:
+            self._context.copy_framebuffer(self._target, behind._target)
+        else:
+            self._target.clear(viewport=viewport)
         self._target.use()
-        self._target.viewport = (0, 0, *size)
-        self._target.clear(viewport=self._target.viewport)
+        self._target.viewport = viewport
 
 
 class Atlas:
-    """Many pictures side by side, read back all at once."""
+    """Many pictures side by side, read back all at once.
 
-    def __init__(self, context: moderngl.Context, size: Size) -> None:
+    Args:
+        context: Where.
+        size: Of all of it.
+        rectangles: Triangles that cover what is drawn of a picture, in its clip space.
+    """
+
+    def __init__(self, context: moderngl.Context, size: Size, rectangles: moderngl.Buffer) -> None:
         self.size = size
         self._shaded = context.texture(size, 4)
-        owner, smooth = context.renderbuffer(size, 1, dtype="u2"), context.renderbuffer(size, 4)
+        owner, smooth = (
+            context.renderbuffer(size, 1, dtype="u2"),
+            context.renderbuffer(size, 4),
+        )
         self._target = context.framebuffer([self._shaded, owner])
         self._smooth_target = context.framebuffer([smooth])
-        self._smooth = context.vertex_array(program(context, "picture", "smooth"), [])
+        smooth_program = program(context, "picture", "smooth")
+        self._smooth = context.vertex_array(smooth_program, [(rectangles, "2f", "in_position")])
 
     def open(self, corner: Size, size: Size) -> None:
         """Drawing goes to the picture of this size at this corner."""
         self._target.use()
         self._target.viewport = (*corner, *size)
 
-    def smooth(self, corner: Size, size: Size) -> None:
-        """Smooths the edges of the picture of this size at this corner."""
+    def smooth(self, corner: Size, size: Size, vertices: int) -> None:
+        """Smooths the edges of the picture of this size at this corner, in its rectangles."""
         self._smooth_target.use()
         self._smooth_target.viewport = (*corner, *size)
         self._shaded.use(TEXTURES.index("shaded"))
         self._smooth.program["inside"] = inside(corner, size)
-        self._smooth.render(vertices=3)
+        self._smooth.render(vertices=vertices)
 
     def read(self, corners: Sequence[Size], sizes: Sequence[Size]) -> list[Picture]:
         """The pictures at these corners."""

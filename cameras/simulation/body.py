@@ -278,29 +278,35 @@ def pose_joints(rotations: FloatArray, joints: FloatArray) -> FloatArray:
 
 def skin(points: FloatArray, weights: FloatArray, transforms: FloatArray) -> FloatArray:
     """Rest points (V, 3) taken along by the joints: linear blend skinning."""
+    return _moved(points, _mixed(transforms, weights))
+
+
+def skin_surface(
+    points: FloatArray, normals: FloatArray, weights: FloatArray, transforms: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Rest points (V, 3) taken along, and their normals (V, 3) turned, unit length."""
+    moves = _mixed(transforms, weights)
+    x, y, z = normals.T
+    turned = moves[:, 0] * x + moves[:, 1] * y + moves[:, 2] * z
+    turned /= np.sqrt((turned * turned).sum(axis=0))
+    return _moved(points, moves), np.ascontiguousarray(turned.T)
+
+
+def _moved(points: FloatArray, moves: FloatArray) -> FloatArray:
     x, y, z = points.T
-    moves = _mixed(transforms.reshape(-1, 12), weights).reshape(3, 4, -1)
     moved = moves[:, 0] * x + moves[:, 1] * y + moves[:, 2] * z + moves[:, 3]
     return np.ascontiguousarray(moved.T)
 
 
-def skin_normals(normals: FloatArray, weights: FloatArray, transforms: FloatArray) -> FloatArray:
-    """Rest normals (V, 3) turned by the joints, unit length."""
-    x, y, z = normals.T
-    turns = _mixed(transforms[:, :, :3].reshape(-1, 9), weights).reshape(3, 3, -1)
-    turned = turns[:, 0] * x + turns[:, 1] * y + turns[:, 2] * z
-    turned /= np.sqrt((turned * turned).sum(axis=0))
-    return np.ascontiguousarray(turned.T)
-
-
-def _mixed(rows: FloatArray, weights: FloatArray) -> FloatArray:
-    """Rows (J, C) mixed by weights (V, J): (C, V).
+def _mixed(transforms: FloatArray, weights: FloatArray) -> FloatArray:
+    """Transforms (J, 3, 4) mixed by weights (V, J): (3, 4, V).
 
     In blocks so small that OpenBLAS leaves its threads asleep: where the processor is busy, they
     spin for 8 ms of CPU time around half a millisecond of work.
     """
-    mixed = np.empty((rows.shape[1], len(weights)), np.float32)
+    rows = transforms.reshape(-1, 12)
+    mixed = np.empty((12, len(weights)), np.float32)
     for start in range(0, len(weights), _BLOCK):
         block = slice(start, start + _BLOCK)
         mixed[:, block] = rows.T @ weights[block].T
-    return mixed
+    return mixed.reshape(3, 4, -1)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from cameras.simulation.optics import View
-from pipeline.types import DoubleArray
+from pipeline.types import DoubleArray, IntArray
 
 NEAR_M: Final = 0.1
 FAR_M: Final = 400.0
@@ -86,3 +86,17 @@ def is_out_of_view(matrix: DoubleArray, corners: DoubleArray) -> bool:
     clip = corners @ matrix[:, :3].T + matrix[:, 3]
     sides = np.concatenate([clip[:, :3] > clip[:, 3:], clip[:, :3] < -clip[:, 3:]], axis=1)
     return bool(sides.all(axis=0).any())
+
+
+def texels(depth_map: DepthMap, boxes: DoubleArray, margin: int) -> IntArray:
+    """(N, 4) left, top, right, bottom of boxes (N, 8, 3) and a margin, in pixels of the map."""
+    size = depth_map.used[0] / depth_map.part[0]
+    at = (boxes @ depth_map.lookup[:2, :3].T + depth_map.lookup[:2, 3]) * size
+    low, high = np.floor(at.min(axis=1)) - margin, np.ceil(at.max(axis=1)) + margin
+    ends = np.clip(np.concatenate([low, high], axis=1), 0, (*depth_map.used,) * 2)
+    return np.asarray(ends, np.int64)
+
+
+def column_major(matrix: DoubleArray) -> tuple[float, ...]:
+    """A matrix as OpenGL wants it."""
+    return tuple(matrix.T.ravel().tolist())

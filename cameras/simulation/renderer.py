@@ -2,19 +2,20 @@
 
 A picture takes two steps, because on a processor every triangle costs a block of pixels: what is
 seen in each pixel, then how it looks. Two maps of depth give shadows: one seen from the sun, one
-from the floor upwards, for the dark below whatever stands there.
+from the floor upwards, for the dark below whatever stands there. Where cameras, light and scenery
+stand still, only the pixels that people change are drawn.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import compress
 from types import TracebackType
 from typing import Final
 
-import cv2
 import moderngl
 import numpy as np
 
-from cameras.simulation.atlas import Atlas, Picture, Seen, Size, inside, lay_out
+from cameras.simulation.atlas import Picture, lay_out
 from cameras.simulation.lights import Light
 from cameras.simulation.meshes import Material, Mesh
 from cameras.simulation.models import (
@@ -28,21 +29,23 @@ from cameras.simulation.models import (
     vertex_table,
 )
 from cameras.simulation.optics import View
-from cameras.simulation.projections import (
-    DepthMap,
-    floor_map,
-    is_out_of_view,
-    picture_matrix,
-    sun_map,
+from cameras.simulation.painter import Painter
+from cameras.simulation.projections import is_out_of_view, picture_matrix
+from cameras.simulation.shading import SHOT_BYTES, open_context, uniforms
+from cameras.simulation.shadows import Fit, Shadows, StillShadows
+from cameras.simulation.stills import (
+    Edit,
+    Shades,
+    Still,
+    edit,
+    keep,
+    room_around,
+    shades,
+    who_matter,
 )
-from cameras.simulation.shading import SHOT_BYTES, open_context, program, uniforms
+from cameras.simulation.tiles import whole
 from pipeline.types import DoubleArray, FloatArray
 
-SHADOW_FINEST_M: Final = 0.02
-FLOOR_FINEST_M: Final = 0.04
-FLOOR_REACH_M: Final = 1.1
-FLOOR_BLUR_M: Final = 0.09
-FLOOR_DARKEST: Final = 0.7
 MOST_MATERIALS: Final = 4096
 
 
@@ -65,13 +68,46 @@ class Placed:
     normals: FloatArray | None = None
     casts: bool = True
 
+    @property
+    def where(self) -> FloatArray:
+        """(V, 3) positions."""
+        return self.model.mesh.positions if self.positions is None else self.positions
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Stage:
+    """Scenery and light that do not change, drawn once; made by `Renderer.stage`.
+
+    Attributes:
+        scenery: What stands still.
+        light: What lights it.
+        shadows: What it throws.
+        stills: Its views without people, kept as they are first asked for.
+    """
+
+    scenery: tuple[Placed, ...]
+    light: Light
+    shadows: StillShadows
+    stills: dict[View, Still] = field(default_factory=dict)
+
+    def at(self, people: Sequence[Placed]) -> "Moment":
+        """The stage with people, whose shadows lie in `room_around` what else casts some."""
+        return Moment(self.light, (*self.scenery, *people), self)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Moment:
-    """What there is to see: no model twice, at most 4096 materials."""
+    """What there is to see: no model twice, at most 4096 materials.
+
+    Attributes:
+        light: What lights it.
+        placed: Everything.
+        stage: Whose scenery comes first in `placed`; None: all of it may be new.
+    """
 
     light: Light
     placed: tuple[Placed, ...]
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -81,22 +117,31 @@ class Shot:
     moment: Moment
     view: View
 
+    @property
+    def still(self) -> Still | None:
+        """The view without people, where it is kept."""
+        return self.moment.stage.stills.get(self.view) if self.moment.stage else None
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Scene:
     """A moment as uploaded.
 
     Attributes:
-        boxes: (P, 8, 3) corners around each placed model.
-        sun: How the shadow map looks.
-        floor: How the map of the floor looks.
+        placed: What matters for the pictures wanted.
+        boxes: (P, 8, 3) corners around each.
+        still: How many of them are the stage's.
+        fit: How the maps of shadows look.
+        shades: Where in them the others throw one.
         materials: Table of all models' materials, one after the other.
         first_materials: Where each model's begin.
     """
 
+    placed: tuple[Placed, ...]
     boxes: DoubleArray
-    sun: DepthMap
-    floor: DepthMap
+    still: int
+    fit: Fit
+    shades: Shades
     materials: moderngl.Texture
     first_materials: tuple[int, ...]
 
@@ -117,18 +162,8 @@ class Renderer:
         self._context = open_context()
         self._context.gc_mode = "context_gc"
         with self._context as context:
-            self._depth = program(context, "depth", "depth")
-            self._gather = program(context, "gather", "gather")
-            self._shades: dict[str, moderngl.VertexArray] = {}
-            self._sun_map = context.depth_texture((shadow_size, shadow_size))
-            self._sun_map.compare_func = "<="
-            self._sun_target = context.framebuffer([], self._sun_map)
-            floor_size = (shadow_size // 4, shadow_size // 4)
-            self._floor_map = context.texture(floor_size, 1)
-            self._floor_map.repeat_x = self._floor_map.repeat_y = False
-            self._floor_target = context.framebuffer([], context.depth_renderbuffer(floor_size))
-            self._seen = Seen(context, (16, 16))
-            self._atlas = Atlas(context, (16, 16))
+            self._shadows = Shadows(context, shadow_size)
+            self._painter = Painter(context, self._shadows)
             self._shots = context.buffer(reserve=SHOT_BYTES)
 
     def __enter__(self) -> "Renderer":
@@ -153,137 +188,121 @@ class Renderer:
             positions = context.buffer(vertex_table(mesh.positions))
             normals = context.buffer(vertex_table(mesh.normals))
             details = context.buffer(vertex_table(mesh.texture, mesh.cut, mesh.material))
-            fine = [
-                (positions, "3f", "in_position"),
-                (normals, "3f", "in_normal"),
-                (details, "3f 1f 1f", "in_texture", "in_cut", "in_material"),
-            ]
             casting = context.buffer(coarse_faces(mesh, self._shadow_cell_m))
-            coarse = [(positions, "3f", "in_position"), (details, "12x 1f 4x", "in_cut")]
             return Model(
                 mesh,
                 material_table(materials),
                 positions,
                 normals,
-                context.vertex_array(self._gather, fine, context.buffer(faces)),
-                context.vertex_array(self._depth, coarse, casting),
+                self._painter.sitter(positions, normals, details, context.buffer(faces)),
+                self._shadows.caster(positions, details, casting),
                 closed,
             )
+
+    def stage(self, scenery: tuple[Placed, ...], light: Light) -> Stage:
+        """Keeps what does not change, for pictures of people before it."""
+        with self._context as context:
+            context.front_face = "cw"
+            boxes = np.stack([box_of(one.where) for one in scenery])
+            room = room_around(_casting(scenery, boxes))
+            for one in scenery:
+                one.model.move(one.positions, one.normals)
+            models = [one.model for one in scenery if one.casts]
+            return Stage(scenery, light, self._shadows.keep(models, self._fit(room, light)))
 
     def draw(self, shots: Sequence[Shot]) -> list[Picture]:
         """Takes all pictures and reads them back at once.
 
         Neighbouring shots of one `Moment` object share its upload and its shadows.
         """
+        for shot in shots:
+            stage = shot.moment.stage
+            if stage and shot.view not in stage.stills:
+                stage.stills[shot.view] = self._keep(stage, shot.view)
+        return self._draw(shots)
+
+    def _keep(self, stage: Stage, view: View) -> Still:
+        (picture,) = self._draw([Shot(stage.at(()), view)])
+        with self._context:
+            return keep(picture, self._painter.seen_again(view), view, stage.shadows.fit)
+
+    def _draw(self, shots: Sequence[Shot]) -> list[Picture]:
         sizes = [shot.view.size for shot in shots]
         corners, size = lay_out(sizes)
+        changes: list[Edit | None] = []
         with self._context as context:
             context.gc()
             context.front_face = "cw"  # pictures are drawn upside down
-            self._make_room(size, (max(w for w, _ in sizes), max(h for _, h in sizes)))
+            self._painter.make_room(size, (max(w for w, _ in sizes), max(h for _, h in sizes)))
             self._shots.orphan(SHOT_BYTES * len(shots))
-            scene = self._set(shots[0].moment)
             for i, (shot, corner) in enumerate(zip(shots, corners, strict=True)):
-                if i and shot.moment is not shots[i - 1].moment:
-                    scene = self._set(shot.moment)
+                if not i or shot.moment is not shots[i - 1].moment:
+                    views = [one.view for one in shots if one.moment is shot.moment]
+                    scene = self._set(shot.moment, views)
                 self._shots.write(
-                    uniforms(shot.view, shot.moment.light, scene.sun, scene.floor),
+                    uniforms(shot.view, shot.moment.light, scene.fit.sun, scene.fit.floor),
                     offset=SHOT_BYTES * i,
                 )
                 self._shots.bind_to_uniform_block(0, offset=SHOT_BYTES * i, size=SHOT_BYTES)
-                self._look(shot, scene)
-                self._develop(shot, scene, corner)
-            return self._atlas.read(corners, sizes)
+                still, people = shot.still, scene.boxes[scene.still :]
+                change = edit(still, people, scene.shades) if still else None
+                visible = self._visible(scene, shot.view, change)
+                self._painter.look(shot.view, visible, still.seen if still else None)
+                pieces = change.pieces() if change else whole(shot.view.size)
+                lamps = len(shot.moment.light.lamps)
+                self._painter.develop(shot.view, lamps, scene.materials, corner, pieces)
+                changes.append(change)
+            pictures = self._painter.read(corners, sizes)
+        return [
+            change.applied(picture) if change else picture
+            for change, picture in zip(changes, pictures, strict=True)
+        ]
 
-    def _make_room(self, atlas: Size, picture: Size) -> None:
-        if atlas[0] > self._atlas.size[0] or atlas[1] > self._atlas.size[1]:
-            self._atlas = Atlas(self._context, atlas)
-        if picture[0] > self._seen.size[0] or picture[1] > self._seen.size[1]:
-            self._seen = Seen(self._context, picture)
+    def _fit(self, corners: DoubleArray, light: Light) -> Fit:
+        return self._shadows.fit(corners, np.array(light.to_sun), any(light.sun))
 
-    def _set(self, moment: Moment) -> _Scene:
-        """Uploads where everything is and what it is made of, and draws the maps of depth."""
-        boxes = np.stack([box_of(p.model.move(p.positions, p.normals)) for p in moment.placed])
-        casting = [placed.casts for placed in moment.placed]
-        corners = boxes[casting if any(casting) else ...].reshape(-1, 3)
-        to_sun = np.array(moment.light.to_sun)
-        sun = sun_map(corners, to_sun, self._sun_map.width, SHADOW_FINEST_M)
-        floor = floor_map(corners, FLOOR_REACH_M, self._floor_map.width, FLOOR_FINEST_M)
-        self._context.enable_only(moderngl.DEPTH_TEST)
-        self._draw_depths(moment, floor, self._floor_target)
-        if any(moment.light.sun):
-            self._draw_depths(moment, sun, self._sun_target)
-        self._darken_floor(floor)
-        tables = [owned(placed.model.materials, placed.owner) for placed in moment.placed]
+    def _set(self, moment: Moment, views: Sequence[View]) -> _Scene:
+        """Uploads where everything is and what it is made of, and casts the shadows."""
+        placed, boxes = moment.placed, np.stack([box_of(one.where) for one in moment.placed])
+        stage = moment.stage
+        still = len(stage.scenery) if stage else 0
+        if stage:
+            people = who_matter(views, boxes[still:], np.array(moment.light.to_sun))
+            matters = [*[True] * still, *people]
+            placed, boxes = tuple(compress(placed, matters)), boxes[matters]
+        for one in placed:
+            one.model.move(one.positions, one.normals)
+        models = [one.model for one in placed[still:] if one.casts]
+        fit = stage.shadows.fit if stage else self._fit(_casting(placed, boxes), moment.light)
+        if stage:
+            self._shadows.cast_beside(stage.shadows, models, boxes[still:])
+        else:
+            self._shadows.cast(models, fit)
+        materials, first_materials = self._table(placed)
+        thrown = shades(fit, boxes[still:])
+        return _Scene(placed, boxes, still, fit, thrown, materials, first_materials)
+
+    def _table(self, placed: Sequence[Placed]) -> tuple[moderngl.Texture, tuple[int, ...]]:
+        """The table of all materials, and where each model's begin."""
+        tables = [owned(one.model.materials, one.owner) for one in placed]
         *first_materials, count = np.cumsum([0, *map(len, tables)]).tolist()
         if count > MOST_MATERIALS:
             raise ValueError(f"at most {MOST_MATERIALS} materials in a moment, got {count}")
         materials = self._context.texture((1, count), 4, np.concatenate(tables), dtype="u4")
-        return _Scene(boxes, sun, floor, materials, tuple(first_materials))
+        return materials, tuple(first_materials)
 
-    def _draw_depths(
-        self, moment: Moment, depth_map: DepthMap, target: moderngl.Framebuffer
-    ) -> None:
-        target.use()
-        target.viewport = (0, 0, *depth_map.used)
-        target.clear(viewport=target.viewport)
-        self._depth["world_to_clip"] = _column_major(depth_map.matrix)
-        for placed in moment.placed:
-            if placed.casts:
-                placed.model.coarse.render()
-
-    def _darken_floor(self, floor: DepthMap) -> None:
-        """The share of the sky that is hidden from each bit of floor by what stands there."""
-        width, height = floor.used
-        raw = self._floor_target.read((0, 0, width, height), 1, -1, dtype="f4")
-        clearance = np.frombuffer(raw, np.float32).reshape(height, width)
-        hidden = (255 * FLOOR_DARKEST) * np.square(1 - clearance)
-        soft = cv2.GaussianBlur(hidden, (0, 0), FLOOR_BLUR_M / floor.pixel_m)
-        self._floor_map.write(soft.astype(np.uint8), (0, 0, width, height), alignment=1)
-
-    def _look(self, shot: Shot, scene: _Scene) -> None:
-        """Finds out what is seen in every pixel."""
-        self._seen.open(shot.view.size)
-        matrix = picture_matrix(shot.view)
-        self._gather["world_to_clip"] = _column_major(matrix)
-        visible = [
-            (placed.model, first)
-            for placed, box, first in zip(
-                shot.moment.placed, scene.boxes, scene.first_materials, strict=True
-            )
-            if not is_out_of_view(matrix, box)
-        ]
-        self._context.enable_only(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
-        for model, first in visible:
-            if model.closed:
-                self._gather["first_material"] = first
-                model.fine.render(vertices=model.closed)
-        self._context.enable_only(moderngl.DEPTH_TEST)
-        for model, first in visible:
-            if model.closed < model.fine.vertices:
-                self._gather["first_material"] = first
-                model.fine.render(vertices=model.fine.vertices - model.closed, first=model.closed)
-
-    def _develop(self, shot: Shot, scene: _Scene, corner: Size) -> None:
-        """Shades every pixel, into the picture's place in the atlas."""
-        self._atlas.open(corner, shot.view.size)
-        self._context.enable_only(moderngl.NOTHING)
-        maps = (self._seen.seen, self._seen.depth, scene.materials, self._sun_map, self._floor_map)
-        for unit, texture in enumerate(maps):
-            texture.use(unit)
-        shade = self._shade(shot)
-        shade.program["inside"] = inside(corner, shot.view.size)
-        shade.render(vertices=3)
-        self._atlas.smooth(corner, shot.view.size)
-
-    def _shade(self, shot: Shot) -> moderngl.VertexArray:
-        """The shader for just this light: a processor pays for every branch, taken or not."""
-        kind = "INFRARED" if shot.view.infrared else f"LAMPS {len(shot.moment.light.lamps)}"
-        if kind not in self._shades:
-            shade = program(self._context, "picture", "shade", kind)
-            self._shades[kind] = self._context.vertex_array(shade, [])
-        return self._shades[kind]
+    def _visible(self, scene: _Scene, view: View, change: Edit | None) -> list[tuple[Model, int]]:
+        """What is to be drawn, each with the row of its first material."""
+        if change:
+            is_seen = [*[False] * scene.still, *change.is_seen]
+        else:
+            matrix = picture_matrix(view)
+            is_seen = [not is_out_of_view(matrix, box) for box in scene.boxes]
+        models = (one.model for one in scene.placed)
+        return list(compress(zip(models, scene.first_materials, strict=True), is_seen))
 
 
-def _column_major(matrix: DoubleArray) -> tuple[float, ...]:
-    return tuple(matrix.T.ravel().tolist())
+def _casting(placed: Sequence[Placed], boxes: DoubleArray) -> DoubleArray:
+    """Corners (N, 3) of all that casts shadows, or of everything where nothing does."""
+    casting = [one.casts for one in placed]
+    return boxes[casting if any(casting) else ...].reshape(-1, 3)

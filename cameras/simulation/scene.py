@@ -69,13 +69,13 @@ class Scene:
         self._duration_seconds = simulation.duration_seconds
         self._stations = {camera.id: _station(simulation, camera) for camera in simulation.cameras}
         self.world = World(simulation)
-        self._light = make_light(simulation.light)
         self._instants: dict[float, _Instant] = {}
         self._renderer = Renderer()
-        self._scenery = (
+        scenery = (
             Placed(self._renderer.add(*build_place(simulation))),
             Placed(self._renderer.add(*build_surroundings(simulation)), casts=False),
         )
+        self._stage = self._renderer.stage(scenery, make_light(simulation.light))
         self._models = {
             identity: self._renderer.add(dressed.mesh, dressed.materials)
             for identity, dressed in self.world.dressed.items()
@@ -138,11 +138,11 @@ class Scene:
         if time_s in self._instants:
             return self._instants[time_s]
         people = self.world.people_at(time_s)
-        placed = (
+        placed = [
             Placed(self._models[one.identity], one.identity, one.positions, one.normals)
             for one in people
-        )
-        return _Instant(people, Moment(self._light, (*self._scenery, *placed)))
+        ]
+        return _Instant(people, self._stage.at(placed))
 
     def _develop(
         self,

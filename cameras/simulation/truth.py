@@ -7,6 +7,7 @@ is (0, 0), half a pixel less than between edges.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import product
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ FLESH_M = 0.5
 """No part of a person (toes, hats, skirts) is further from the box around its keypoints."""
 DEEP_M = (0.10,) * 5 + (0.22,) * 12
 """How far behind the surface a keypoint lies when seen: those of the face on it, joints inside."""
+
+_BESIDE = np.array((-1, -1, 1, 1))
+_CORNERS = np.array(list(product((False, True), repeat=3)))
 
 UNSEEN, HIDDEN, SEEN = 0, 1, 2
 """COCO's words for a keypoint: outside the picture, behind something, to be seen."""
@@ -106,14 +110,13 @@ def _look(
         return None
     pixels, depth = camera.project(person.positions)
     is_drawn = dressed.is_person & (dressed.mesh.cut <= 0)
-    own = np.flatnonzero(is_drawn & np.isfinite(pixels[:, 0]))
-    if not own.size:
+    own = is_drawn & np.isfinite(pixels[:, 0])
+    if not own.any():
         return None
-    surface = pixels[own]
+    surface = pixels.T[:, own].T
     box = np.concatenate(_bounds(surface)) + 0.5
     columns, rows = _pixels_of(box, camera.size)
-    mask = (owner == person.identity).astype(np.uint8)
-    inside = mask[rows, columns]
+    inside = (owner[rows, columns] == person.identity).astype(np.uint8)
     if not inside.size:
         return None
     x, y, width, height = cv2.boundingRect(inside)
@@ -121,28 +124,25 @@ def _look(
     visible[[0, 2]] += columns.start
     visible[[1, 3]] += rows.start
     visible *= width > 0
-    near = cv2.dilate(mask, NEIGHBOURS)
-    keypoints = _keypoints(camera, person, near, surface, depth[own])
-    visibility = _visibility(dressed, is_drawn, pixels, near) if width else 0.0
+    seen = _Seen(owner, person.identity, box) if width else None
+    keypoints = _keypoints(camera, person, seen, surface, depth[own])
+    visibility = _visibility(dressed.mesh.faces, is_drawn, pixels, seen) if seen else 0.0
     return _Sight(box, visible, visibility, keypoints)
 
 
 def _may_be_seen(view: View, keypoints: np.ndarray) -> bool:
     """Whether the box (along the axes) around a person meets the pyramid of sight; cheap."""
     low, high = _bounds(keypoints)
-    ends = zip(low - FLESH_M, high + FLESH_M, strict=True)
-    corners = np.array(np.meshgrid(*ends)).reshape(3, 8)
-    x, y, depth = view.intrinsics @ (view.rotation @ corners + view.translation[:, None])
+    corners = np.where(_CORNERS, high + FLESH_M, low - FLESH_M)
+    x, y, depth = view.intrinsics @ (view.rotation @ corners.T + view.translation[:, None])
     width, height = view.size
     # Distances from the planes through the lens, with half a pixel to the picture's edges.
-    planes = np.stack(
-        [
-            *(x + depth / 2, (width - 0.5) * depth - x),
-            *(y + depth / 2, (height - 0.5) * depth - y),
-            depth,
-        ]
+    planes = (
+        *(x + depth / 2, (width - 0.5) * depth - x),
+        *(y + depth / 2, (height - 0.5) * depth - y),
+        depth,
     )
-    return bool((planes > 0).any(axis=1).all())
+    return all(plane.max() > 0 for plane in planes)
 
 
 def _bounds(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -158,26 +158,43 @@ def _pixels_of(box: DoubleArray, size: tuple[int, int]) -> tuple[slice, slice]:
     return slice(left, right), slice(top, bottom)
 
 
-def _visibility(
-    dressed: Dressed, is_drawn: BoolArray, pixels: DoubleArray, near: np.ndarray
-) -> float:
+class _Seen:
+    """Where a person's own pixels are, or beside."""
+
+    def __init__(self, owner: np.ndarray, identity: int, box: DoubleArray) -> None:
+        columns, rows = _pixels_of(box + _BESIDE, owner.shape[::-1])
+        self._corner = np.array((columns.start, rows.start))
+        own = (owner[rows, columns] == identity).astype(np.uint8)
+        self._near = cv2.dilate(own, NEIGHBOURS)
+
+    def at(self, x: DoubleArray, y: DoubleArray) -> BoolArray:
+        """Whether one is at the pixel nearest to points (N,), (N,) of the picture, or beside."""
+        height, width = self._near.shape
+        left, top = self._corner
+        column, row = np.rint(x).astype(np.int64) - left, np.rint(y).astype(np.int64) - top
+        is_on = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        return np.asarray(is_on & (self._near[row * is_on, column * is_on] != 0), np.bool_)
+
+
+def _visibility(faces: np.ndarray, is_drawn: BoolArray, pixels: DoubleArray, seen: _Seen) -> float:
     """Share of the triangles turned to the camera, by area in the picture, that are seen."""
-    corners = np.ascontiguousarray(dressed.mesh.faces.T)  # (3, F)
-    corners = corners[:, np.logical_and.reduce(is_drawn[corners])]
-    x, y = (np.ascontiguousarray(axis)[corners] for axis in pixels.T)
+    # With corners that are not drawn or not in the picture the area is NaN, so not above 0.
+    corners = np.ascontiguousarray(faces.T, np.intp)
+    x, y = (np.where(is_drawn, axis, np.nan).take(corners) for axis in pixels.T)
     # Counter-clockwise seen from outside is clockwise with y down.
     area = (x[2] - x[0]) * (y[1] - y[0]) - (x[1] - x[0]) * (y[2] - y[0])
-    front = np.flatnonzero(area > 0)  # no NaN is
+    front = np.flatnonzero(area > 0)
     if not front.size:
         return 0.0
-    centres = np.stack([axis[:, front].sum(axis=0) / 3 for axis in (x, y)], axis=1)
-    return float(area[front] @ _at(near, centres) / area[front].sum())
+    area = area[front]
+    column, row = (axis.take(front, axis=1).sum(axis=0) / 3 for axis in (x, y))
+    return float(area @ seen.at(column, row) / area.sum())
 
 
 def _keypoints(
     camera: Camera,
     person: PosedPerson,
-    near: np.ndarray,
+    seen: _Seen | None,
     surface: DoubleArray,
     surface_depth: DoubleArray,
 ) -> DoubleArray:
@@ -186,15 +203,17 @@ def _keypoints(
     Args:
         camera: Which looks.
         person: Whose keypoints.
-        near: (H, W): not 0 where its own pixels are, or beside.
+        seen: Where its own pixels are; None: nowhere.
         surface: (V, 2) pixels of its surface, finite.
         surface_depth: (V,) their depths, metres.
     """
     points, depth = camera.project(person.keypoints)
     points = np.nan_to_num(points, nan=-1e6)
-    is_behind = depth > _front_depth(surface, surface_depth, points) + np.array(DEEP_M)
     is_inside = np.asarray(((points >= -0.5) & (points < np.array(camera.size) - 0.5)).all(axis=1))
-    how = np.where(_at(near, points) & ~is_behind, SEEN, HIDDEN)
+    how = np.full(len(points), HIDDEN)
+    if seen:
+        is_behind = depth > _front_depth(surface, surface_depth, points) + np.array(DEEP_M)
+        how[seen.at(*points.T) & ~is_behind] = SEEN
     return np.column_stack([np.where(is_inside[:, None], points, 0), np.where(is_inside, how, 0)])
 
 
@@ -203,16 +222,8 @@ def _front_depth(surface: DoubleArray, depth: DoubleArray, points: DoubleArray) 
     low, high = _bounds(surface)
     cell = max(float((high - low).max()) / CELLS, 1e-6)
     nearest = np.full((CELLS + 1, CELLS + 1), np.inf)
-    column, row = ((surface - low) / cell).astype(np.int64).T
+    column, row = ((surface.T - low[:, None]) / cell).astype(np.int64)
     np.minimum.at(nearest, (row, column), depth)
     column, row = np.floor((points - low) / cell).astype(np.int64).T
     is_on = (column >= 0) & (column <= CELLS) & (row >= 0) & (row <= CELLS)
     return np.where(is_on, nearest[row * is_on, column * is_on], np.inf)
-
-
-def _at(mask: np.ndarray, points: DoubleArray) -> BoolArray:
-    """Whether the mask (H, W) is set at the pixels nearest to points (N, 2); not outside it."""
-    height, width = mask.shape
-    column, row = np.rint(points).astype(np.int64).T
-    is_on = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    return np.asarray(is_on & (mask[row * is_on, column * is_on] != 0), np.bool_)

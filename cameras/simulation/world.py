@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from cameras.simulation.body import skin, skin_normals
+from cameras.simulation.body import skin, skin_surface
 from cameras.simulation.crowd import walk_site
 from cameras.simulation.gait import (
     Gait,
@@ -133,10 +133,12 @@ def place(dressed: Dressed, identity: int, pose: Pose, moment: Moment) -> PosedP
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
     placed = turn @ transforms
     placed[:, :2, 3] += moment.position.astype(np.float32)
+    mesh = dressed.mesh
+    positions, normals = skin_surface(mesh.positions, mesh.normals, dressed.weights, placed)
     return PosedPerson(
         identity,
-        skin(dressed.mesh.positions, dressed.weights, placed),
-        skin_normals(dressed.mesh.normals, dressed.weights, placed),
+        positions,
+        normals,
         skin(dressed.keypoints, dressed.keypoint_weights, placed),
         moment.position,
         moment.heading,
