@@ -25,7 +25,8 @@ from storage import queries
 from storage.store import Store, open_store
 
 OURS = "this project"
-DATABASE = "tracking.db"
+DATABASE = "demo.db"
+"""Not the name that `run` gives by default: the demo begins with an empty one each time."""
 CIRCLE = np.linspace(0, 2 * np.pi, 25)
 
 
@@ -117,8 +118,11 @@ def _closed_parts(wall: WallSettings) -> list[DoubleArray]:
 
 def _fresh_store(path: Path) -> Store:
     """A new database, in the place of an earlier demo's."""
-    for old in path.parent.glob(f"{path.name}*"):
-        old.unlink()
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"{path}{suffix}: cannot be replaced: {error.strerror}") from None
     return open_store(f"sqlite:///{path}", create=True)
 
 

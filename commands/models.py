@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from pipeline.config import BUNDLED, DetectionSettings, ReidSettings, Site, load_site
@@ -14,7 +15,7 @@ BACKBONES = ("*.xml", "*.onnx", "*/*.xml", "*/*.onnx")
 RECORDED = (
     "none. This project has none of its own yet, and no --weights-dir was given: detections and"
     " embeddings are read from recordings made once with other people's weights; tracking,"
-    " association and all that follows is done now"
+    " association and all that follows is done now."
 )
 
 
@@ -42,7 +43,15 @@ def choose_models(folder: Path, weights_dir: Path | None) -> Models:
         return Models(_with(folder, str(detector), str(backbone)), words)
     if _are_bundled():
         return Models(_with(folder, BUNDLED, BUNDLED), "those of this project")
-    return Models(load_site(folder / "recorded.yaml"), RECORDED)
+    recorded = folder / "recorded.yaml"
+    site = load_site(recorded)
+    return Models(site, f"{RECORDED} {_heading(recorded)}".strip())
+
+
+def _heading(path: Path) -> str:
+    """The comment that a file begins with: which models its rows are from."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return " ".join(line[1:].strip() for line in takewhile(lambda line: line[:1] == "#", lines))
 
 
 def _first(folder: Path, patterns: Sequence[str], wanted: str) -> Path:

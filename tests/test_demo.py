@@ -150,7 +150,7 @@ def report(site: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 def test_all_pictures_and_the_page_are_there(report: tuple[Path, str, str]) -> None:
     made = sorted(path.name for path in report[0].iterdir())
     sheets = [f"identity-000{number}.jpg" for number in (1, 2, 3)]
-    charts = ["floor_plan.png", "timeline.png", "index.html", "tracking.db"]
+    charts = ["floor_plan.png", "timeline.png", "index.html", "demo.db"]
     assert made == sorted(["north.mp4", "gate.mp4", "mosaic.mp4", *sheets, *charts])
 
 
@@ -167,7 +167,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_shows_everything(
 ) -> None:
     page = (report[0] / "index.html").read_text(encoding="utf-8")
     named = set(re.findall(r'(?:src|href)="([^"]+)"', page))
-    assert named == {path.name for path in report[0].iterdir()} - {"index.html", "tracking.db"}
+    assert named == {path.name for path in report[0].iterdir()} - {"index.html", "demo.db"}
     assert "<script" not in page
     assert "http" not in page
     assert "one identity per tracklet" in page
@@ -196,7 +196,7 @@ def test_the_mosaic_shows_all_cameras_at_their_times(report: tuple[Path, str, st
 
 def scores_of(output: Path, truth: Path) -> dict[str, EvaluationTree]:
     """Of the stored tracks, against a truth."""
-    with open_store(f"sqlite:///{output}/tracking.db", create=False) as store:
+    with open_store(f"sqlite:///{output}/demo.db", create=False) as store:
         return {name: result.to_json() for name, result in score(store, 1, truth).items()}
 
 
@@ -252,3 +252,13 @@ def test_what_is_missing_is_said_in_one_line(
     assert (code, stdout) == (2, "")
     (line,) = stderr.strip().splitlines()
     assert expected in line
+
+
+def test_a_database_of_the_users_is_left_alone(tmp_path: Path) -> None:
+    from commands.demo import _fresh_store
+
+    kept = [tmp_path / name for name in ("tracking.db", "demo.db.backup")]
+    for path in (*kept, tmp_path / "demo.db"):
+        path.write_bytes(b"")
+    with _fresh_store(tmp_path / "demo.db"):
+        assert all(path.read_bytes() == b"" for path in kept)

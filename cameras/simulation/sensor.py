@@ -81,12 +81,6 @@ class Sensor:
         return self._tile[top : top + height, left : left + width]
 
 
-def is_dropped(seed: int, camera_id: str, frame_index: int, share: float) -> bool:
-    """Whether a camera that loses a share in [0, 1] of its frames loses this one."""
-    rng = np.random.default_rng([seed, *camera_id.encode(), frame_index, _DROPS])
-    return bool(rng.random() < share)
-
-
 def _deviations(strength: float) -> Whole:
     """For each grey level the standard deviation of its noise, (256,) in 1/64 of a level.
 

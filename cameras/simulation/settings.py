@@ -3,15 +3,17 @@
 Metres, z up, floor at z = 0; angles in degrees, headings counter-clockwise from +x.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError, model_validator
 
-from pipeline.config import CameraId, ImageSize, Positive, Probability, Settings, explain, read_yaml
+from pipeline.config import CameraId, Positive, Probability, Settings, explain, read_yaml
 from pipeline.errors import SettingsError
 
-Metres = float
+Metres = Annotated[float, Field(ge=-10_000, le=10_000)]
+Even = Annotated[int, Field(ge=32, le=7680, multiple_of=2)]
 Point = tuple[Metres, Metres]
 Point3 = tuple[Metres, Metres, Metres]
 Rectangle = tuple[Metres, Metres, Metres, Metres]
@@ -19,6 +21,20 @@ Surface = Literal["tiles", "planks", "bricks", "concrete", "asphalt", "carpet", 
 Furniture = Literal[
     "bench", "table", "chair", "desk", "counter", "shelf", "planter", "bin", "kiosk", "sign"
 ]
+
+
+def _in_order(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"expected [least, most], got [{pair[0]}, {pair[1]}]")
+    return pair
+
+
+Speed = Annotated[float, Field(gt=0, le=4)]
+Speeds = Annotated[tuple[Speed, Speed], AfterValidator(_in_order)]
+Wait = Annotated[float, Field(ge=0, le=86_400)]
+Span = Annotated[tuple[Wait, Wait], AfterValidator(_in_order)]
+Few = Annotated[int, Field(ge=0, le=100)]
+Count = Annotated[tuple[Few, Few], AfterValidator(_in_order)]
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -33,7 +49,7 @@ class FloorSettings(Settings):
 class OpeningSettings(Settings):
     """A door or passage in a wall; people can walk through it."""
 
-    at_m: Metres = Field(ge=0, description="Distance of its near edge from the wall's first end.")
+    at_m: float = Field(ge=0, description="Distance of its near edge from the wall's first end.")
     width_m: Positive = Field(1.2, description="Its width.")
     height_m: Positive = Field(2.1, description="Its height; the wall goes on above.")
 
@@ -48,6 +64,21 @@ class WallSettings(Settings):
     surface: Surface = Field("plaster", description="What it is made of.")
     colour: Hex = Field("#d8d4c8", description="Its main colour.")
     openings: tuple[OpeningSettings, ...] = Field((), description="Doors and passages.")
+
+    @model_validator(mode="after")
+    def _check_openings(self) -> "WallSettings":
+        length = math.dist(self.start, self.end)
+        if length == 0:
+            raise ValueError("expected two ends, got one point twice")
+        before = 0.0
+        for opening in sorted(self.openings, key=lambda opening: opening.at_m):
+            if opening.at_m < before or opening.at_m + opening.width_m > length:
+                raise ValueError(
+                    f"openings: expected them beside one another within {length:.2f} m, got one"
+                    f" from {opening.at_m} to {opening.at_m + opening.width_m} m"
+                )
+            before = opening.at_m + opening.width_m
+        return self
 
 
 class ColumnSettings(Settings):
@@ -92,20 +123,20 @@ class StopSettings(Settings):
     heading_degrees: float | None = Field(
         None, description="Where those who stay look; default: anywhere."
     )
-    dwell_seconds: tuple[float, float] = Field((3, 12), description="How long they stay.")
+    dwell_seconds: Span = Field((3, 12), description="How long they stay.")
 
 
 class PeopleSettings(Settings):
     """Who walks about."""
 
-    count: Annotated[int, Field(ge=1)] = Field(12, description="How many persons.")
+    count: Annotated[int, Field(ge=1, le=5000)] = Field(12, description="How many persons.")
     alike: Annotated[int, Field(ge=0)] = Field(
         0, description="How many of them wear one uniform, told apart by small things only."
     )
     grouped: Probability = Field(0.25, description="Share of persons who walk in twos and threes.")
     returning: Probability = Field(0.25, description="Share of persons who leave and come back.")
-    stops: tuple[int, int] = Field((2, 5), description="Fewest and most stops in one visit.")
-    speed_m_per_s: tuple[Positive, Positive] = Field((0.9, 1.7), description="Slowest, fastest.")
+    stops: Count = Field((2, 5), description="Fewest and most stops in one visit.")
+    speed_m_per_s: Speeds = Field((0.9, 1.7), description="Slowest, fastest.")
     sitting: bool = Field(True, description="Whether people use stops of the kind sit.")
 
 
@@ -130,22 +161,26 @@ class SimulatedCamera(Settings):
     field_of_view_degrees: Annotated[float, Field(ge=10, le=120)] = Field(
         70, description="Horizontal, before distortion."
     )
-    image_size: ImageSize = Field((640, 360), description="Width and height, pixels; even.")
-    frame_rate: Positive = Field(10, description="Frames per second.")
+    image_size: tuple[Even, Even] = Field((640, 360), description="Width and height, pixels; even.")
+    frame_rate: Annotated[float, Field(gt=0, le=240)] = Field(10, description="Frames per second.")
     lens: LensSettings = LensSettings()
-    exposure_stops: float = Field(0, description="Brighter (+) or darker (-) than right.")
+    exposure_stops: Annotated[float, Field(ge=-8, le=8)] = Field(
+        0, description="Brighter (+) or darker (-) than right."
+    )
     white_balance_kelvin: Annotated[float, Field(ge=2000, le=12000)] = Field(
         6500, description="Light that it takes for white; lower than the scene's: bluish pictures."
     )
     noise: Probability = Field(0.15, description="0 clean to 1 as bad as it gets; more at night.")
-    shutter_ms: Annotated[float, Field(ge=0)] = Field(
+    shutter_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
         0, description="Time over which moving people smear; 0: frozen."
     )
     infrared: bool = Field(False, description="Grey pictures under its own infrared lamp.")
     quality: Annotated[int, Field(ge=10, le=40)] = Field(
         26, description="x264's constant rate factor: higher is smaller and worse."
     )
-    clock_offset_ms: float = Field(0, description="How far its clock is ahead of true time.")
+    clock_offset_ms: Annotated[float, Field(ge=-1e9, le=1e9)] = Field(
+        0, description="How far its clock is ahead of true time."
+    )
     dropped: Probability = Field(0, description="Share of frames that are lost.")
 
 
@@ -154,7 +189,9 @@ class Simulation(Settings):
 
     site: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Its name.")
     start: AwareDatetime = Field(description="True time of the first frame, ISO 8601 with zone.")
-    duration_seconds: Positive = Field(60, description="Length of the videos.")
+    duration_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        60, description="Length of the videos."
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Everything random follows from it.")
     light: LightSettings = LightSettings()
     floors: Annotated[tuple[FloorSettings, ...], Field(min_length=1)] = Field(

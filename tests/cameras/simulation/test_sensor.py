@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cameras.simulation.sensor import DARK_CORNERS, LEVELS_AT_FULL_NOISE, Sensor, is_dropped
+from cameras.simulation.sensor import DARK_CORNERS, LEVELS_AT_FULL_NOISE, Sensor
 from cameras.simulation.settings import LightSettings, SimulatedCamera
 from pipeline.types import ImageArray
 
@@ -79,11 +79,3 @@ def test_soft_lens_widens_edges() -> None:
     )
     assert sharp.max() > 70  # with the halo of sharpening
     assert soft.max() < 30
-
-
-def test_drops_are_near_their_share() -> None:
-    dropped = [is_dropped(1, "c", index, 0.2) for index in range(3000)]
-    assert np.mean(dropped) == pytest.approx(0.2, abs=0.03)
-    assert dropped == [is_dropped(1, "c", index, 0.2) for index in range(3000)]
-    assert not any(is_dropped(1, "c", index, 0) for index in range(100))
-    assert all(is_dropped(1, "c", index, 1) for index in range(100))
