@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import typer
 
 from cameras.simulation.settings import WallSettings, load_simulation
+from commands.interrupts import EXIT_INTERRUPTED
 from commands.models import choose_models
 from commands.options import print_json, print_table
 from commands.page import Page, shown, write_page
@@ -45,11 +47,15 @@ def run_demo(folder: Path, output: Path, weights_dir: Path | None, *, as_json: b
     with _fresh_store(output / DATABASE) as store:
         _tell(f"detecting, tracking and associating in {len(models.site.cameras)} cameras")
         report = execute(models.site, store, resume=False)
+        if report.exit_code == EXIT_INTERRUPTED:
+            raise typer.Exit(report.exit_code)
         if report.status != "finished":
             reasons = [camera.message for camera in report.cameras.values() if camera.message]
             raise UserError("; ".join(reasons) or f"the run ended {report.status}")
         _tell("scoring")
         evaluations = score(store, report.run, folder / "ground_truth")
+        for name in evaluations[OURS].not_evaluated:
+            _tell(f"camera {name} has no ground truth: not evaluated")
         failures = draw_run(film, store, report.run, output, floor_map)
         if failures:
             raise UserError("; ".join(failures))
@@ -106,14 +112,8 @@ def _corners(x1: float, y1: float, x2: float, y2: float) -> DoubleArray:
 def _closed_parts(wall: WallSettings) -> list[DoubleArray]:
     """The pieces (2, 2) of a wall between its openings."""
     start, end = np.array(wall.start), np.array(wall.end)
-    length = float(np.linalg.norm(end - start))
-    gaps = sorted((opening.at_m, opening.at_m + opening.width_m) for opening in wall.openings)
-    begins, ends = [0.0, *(gap[1] for gap in gaps)], [*(gap[0] for gap in gaps), length]
-    return [
-        start + np.array([[begin], [stop]]) / length * (end - start)
-        for begin, stop in zip(begins, ends, strict=True)
-        if stop > begin
-    ]
+    along = (end - start) / wall.length_m
+    return [start + np.array([[near], [far]]) * along for near, far in wall.closed_m]
 
 
 def _fresh_store(path: Path) -> Store:

@@ -24,6 +24,7 @@ from storage.queries import Passage
 from storage.store import Store
 
 MOSAIC, TIMELINE, FLOOR_PLAN = "mosaic.mp4", "timeline.png", "floor_plan.png"
+SHEETS = "identity-[0-9][0-9][0-9][0-9]*.jpg"
 
 Trajectories = Mapping[int, Sequence[Passage]]
 """Passages in order of time, by identity."""
@@ -32,11 +33,18 @@ Trajectories = Mapping[int, Sequence[Passage]]
 def draw_run(site: Site, store: Store, run_id: int, output: Path, floor_map: FloorMap) -> list[str]:
     """All pictures of a run, in a folder; for each camera that failed one line that says why.
 
+    Pictures of an earlier run in that folder are removed.
+
     Raises:
-        UserError: A calibration is malformed, or the folder cannot be written.
+        UserError: A calibration is malformed, a camera is called as the video of all cameras, or
+            the folder cannot be written.
     """
+    if any(f"{camera.id}.mp4" == MOSAIC for camera in site.cameras):
+        raise UserError(f"{site.site}: no camera can be drawn whose video would be {MOSAIC}")
     calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
     make_folder(output)
+    for earlier in (*output.glob(SHEETS), output / TIMELINE, output / FLOOR_PLAN):
+        earlier.unlink(missing_ok=True)
     people = queries.identities(store, run_id)
     trajectories = {p.identity: queries.trajectory(store, run_id, p.identity) for p in people}
     tracklets = {tracklet.key: tracklet for tracklet, _ in store.load_tracklets(run_id)}

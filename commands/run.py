@@ -1,14 +1,11 @@
 """`run`: from the cameras of a site to identities in the store."""
 
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -19,6 +16,7 @@ from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
 from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import CameraStatus, CameraWorker, State
+from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.association.resolver import associate
 from pipeline.calibration import load_calibrations
@@ -40,7 +38,7 @@ from pipeline.types import Appearance, Calibrations, Clip, Embedding, NoEmbeddin
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
-EXIT_FAULT, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAULT, EXIT_USER = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         )
         interrupted = False
         try:
-            with _terminated_as_interrupt():
+            with terminated_as_interrupt():
                 pool.run(display.show)
         except KeyboardInterrupt:
             interrupted = True
@@ -182,20 +180,6 @@ def _forget_expired(site: Site, store: Store) -> None:
 
 def _now_us() -> int:
     return time.time_ns() // 1000
-
-
-@contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM stops a run as Ctrl-C does: what is closed is committed and associated."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _conclude(

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cameras.simulation.settings import load_simulation
+from commands.interrupts import terminated_as_interrupt
+from pipeline.errors import SettingsError, UserError
 
 
 def simulate(
@@ -23,24 +25,32 @@ def simulate(
 ) -> None:
     """Render a simulated site: videos, ground truth, calibrations, and a site file to run."""
     # The renderer takes a while to import, and no other command needs it.
-    from cameras.simulation.export import export
+    from cameras.simulation.export import SITE_FILE, export
 
     simulation = load_simulation(description)
+    if description.resolve() == (output / SITE_FILE).resolve():
+        raise UserError(f"{description}: the site file that is made would replace it; rename it")
     console = Console(stderr=True)
-    with Progress(
-        TextColumn("frames"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    with (
+        terminated_as_interrupt(),
+        Progress(
+            TextColumn("frames"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as progress,
+    ):
         bar = progress.add_task("frames", total=None)
-        export(
-            simulation,
-            description.read_bytes(),
-            output,
-            lambda done, total: progress.update(bar, completed=done, total=total),
-            with_masks=masks,
-        )
+        try:
+            export(
+                simulation,
+                description.read_bytes(),
+                output,
+                lambda done, total: progress.update(bar, completed=done, total=total),
+                with_masks=masks,
+            )
+        except SettingsError as error:
+            raise UserError(f"{description}: {error}") from None

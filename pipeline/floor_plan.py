@@ -30,6 +30,7 @@ CAMERA: Final = "#3d3d3d"
 SIDE_IN: Final = 0.4
 PLAN_HEIGHT_IN: Final = 9.0
 PANEL_COLUMNS: Final = 6
+PANEL_HEIGHT_IN: Final = 4.0
 PANEL_GAP_IN: Final = 0.12
 PANEL_HEAD_IN: Final = 0.36
 SCALE_BARS_M: Final = (0.5, 1, 2, 5, 10, 20, 50)
@@ -59,7 +60,8 @@ def floor_plan(
     room_in = WIDTH_IN - 2 * SIDE_IN
     scale = min(room_in / wide, PLAN_HEIGHT_IN / tall)
     panel_in = (room_in + PANEL_GAP_IN) / PANEL_COLUMNS - PANEL_GAP_IN
-    panel_tall_in = panel_in * tall / wide + PANEL_HEAD_IN
+    panel_scale = min(panel_in / wide, PANEL_HEIGHT_IN / tall)
+    panel_tall_in = panel_scale * tall + PANEL_HEAD_IN
     panel_rows = -(-len(shown) // PANEL_COLUMNS)
     height_in = tall * scale + 0.2 + panel_rows * panel_tall_in + 0.2
 
@@ -76,10 +78,11 @@ def floor_plan(
     for index, identity in enumerate(shown):
         row, column = divmod(index, PANEL_COLUMNS)
         left, top = SIDE_IN + column * (panel_in + PANEL_GAP_IN), row * panel_tall_in
+        left += (panel_in - panel_scale * wide) / 2
         panel = sheet.axes(
             left,
             tall * scale + 0.2 + top + PANEL_HEAD_IN,
-            panel_in,
+            panel_scale * wide,
             panel_tall_in - PANEL_HEAD_IN,
         )
         views = () if floor_map.areas else cameras

@@ -154,6 +154,21 @@ def test_all_pictures_and_the_page_are_there(report: tuple[Path, str, str]) -> N
     assert made == sorted(["north.mp4", "gate.mp4", "mosaic.mp4", *sheets, *charts])
 
 
+def test_pictures_of_an_earlier_report_are_removed_and_cameras_without_truth_are_named(
+    site: Path, tmp_path: Path
+) -> None:
+    folder, output = tmp_path / "demo", tmp_path / "report"
+    shutil.copytree(site, folder)
+    (folder / "ground_truth/gate.txt").unlink()
+    output.mkdir()
+    (output / "identity-0099.jpg").write_bytes(b"of somebody else")
+    code, _, stderr = demo("--demo", folder, "--output", output)
+    assert code == 0, stderr
+    assert "camera gate has no ground truth: not evaluated" in stderr
+    assert not (output / "identity-0099.jpg").exists()
+    assert (output / "identity-0001.jpg").exists()
+
+
 def test_weights_are_named_and_progress_is_told(report: tuple[Path, str, str]) -> None:
     _, stdout, stderr = report
     for text in (stdout, stderr):

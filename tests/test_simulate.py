@@ -2,14 +2,18 @@
 
 import contextlib
 import io
+import shutil
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import av
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 import run_pipeline
 from cameras.simulation.scene import Scene
@@ -186,6 +190,53 @@ def test_a_failure_leaves_nothing_new(
         2, "", "error: the graphics driver has gone\n"
     )
     assert files_of(tmp_path) == {"people.csv": b"of an earlier run"}
+
+
+def test_an_interrupted_command_leaves_no_folder(
+    tiny_simulation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_: object) -> NoReturn:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(Scene, "frames", terminated)
+    assert simulate(tiny_simulation, tmp_path / "new" / "out").returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cameras_that_are_no_longer_described_leave_nothing(
+    tiny_simulation: Path, output: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(output, tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    tree = yaml.safe_load(tiny_simulation.read_text())
+    tree["cameras"] = [camera for camera in tree["cameras"] if camera["id"] == "north"]
+    description = tmp_path / "north.yaml"
+    description.write_text(yaml.safe_dump(tree))
+    assert simulate(description, tmp_path / "out") == Outcome(0, "", "")
+    names = set(files_of(tmp_path / "out"))
+    kept = {"site.yaml", "simulation.yaml", "people.csv", "notes.txt"}
+    forms = ("videos/{}.mp4", "ground_truth/{}.txt", "truth/{}.npz", "{}.calibration.yaml")
+    assert names == kept | {form.format("north") for form in forms}
+
+
+def test_a_description_is_never_replaced(tiny_simulation: Path, tmp_path: Path) -> None:
+    description = tmp_path / "site.yaml"
+    shutil.copy(tiny_simulation, description)
+    outcome = simulate(description, tmp_path)
+    assert outcome.returncode == 2
+    assert "would replace it" in outcome.stderr and outcome.stderr.count("\n") == 1
+    assert files_of(tmp_path) == {"site.yaml": tiny_simulation.read_bytes()}
+
+
+def test_a_site_that_cannot_be_walked_names_its_file(tiny_simulation: Path, tmp_path: Path) -> None:
+    tree = yaml.safe_load(tiny_simulation.read_text())
+    tree["paths"] = []
+    description = tmp_path / "nowhere.yaml"
+    description.write_text(yaml.safe_dump(tree))
+    outcome = simulate(description, tmp_path / "out")
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith(f"error: {description}: ")
 
 
 def _broken(path: Path) -> None:

@@ -139,7 +139,8 @@ def write_yolo(images: Iterable[DetectorImage], folder: Path) -> int:
         (folder / part).mkdir(parents=True, exist_ok=True)
     for count, one in enumerate(images, start=1):
         height, width = one.image.shape[:2]
-        cv2.imwrite(str(folder / "images" / f"{count:06}.jpg"), one.image)
+        _, jpeg = cv2.imencode(".jpg", one.image)
+        (folder / "images" / f"{count:06}.jpg").write_bytes(jpeg.tobytes())
         boxes = np.clip(one.truth.full_boxes, 0, (width, height, width, height))
         tall = one.truth.visible_boxes[:, 3] - one.truth.visible_boxes[:, 1]
         boxes = boxes[(one.truth.visibility >= LEAST_VISIBLE) & (tall >= LEAST_PX)]

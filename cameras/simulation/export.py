@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Final
 
 import cv2
 import yaml
@@ -13,18 +14,24 @@ import yaml
 from cameras.simulation.looks import describe
 from cameras.simulation.optics import Camera
 from cameras.simulation.scene import Capture, Scene
-from cameras.simulation.settings import SimulatedCamera, Simulation
+from cameras.simulation.settings import SimulatedCamera, Simulation, load_simulation
 from cameras.simulation.timetable import Timetable, timetable
 from cameras.simulation.truth import FrameTruth
 from cameras.simulation.truth_files import CameraTruth, archive, gather, mot_text, people_csv
 from cameras.video_writer import VideoWriter
-from pipeline.errors import UserError
+from pipeline.errors import SettingsError, UserError
 from pipeline.timestamps import to_iso
 
 ENCODING = {"preset": "medium", "bf": "0"}
 """No frames that refer to later ones, as in surveillance cameras. With them the encoder's weighing
 of blocks over frames reads memory that was never written, and the same pictures give other bytes
 (libx264 build 165 with AVX-512)."""
+
+SITE_FILE: Final = "site.yaml"
+DESCRIPTION: Final = "simulation.yaml"
+VIDEO: Final = "videos/{}.mp4"
+CALIBRATION: Final = "{}.calibration.yaml"
+OF_A_CAMERA: Final = (VIDEO, "ground_truth/{}.txt", "truth/{}.npz", CALIBRATION)
 
 OnFrames = Callable[[int, int], None]
 """Called with how many frames are done, and of how many."""
@@ -40,8 +47,8 @@ def export(
 ) -> None:
     """Render all cameras of a site into a folder, or leave nothing new in it.
 
-    Files of the same names are replaced, others left alone. The same description gives the same
-    files.
+    What an earlier simulation left in it is replaced, other files are left alone. The same
+    description gives the same files.
 
     Args:
         simulation: What to render.
@@ -58,8 +65,8 @@ def export(
         truths = _render(simulation, scene, tables, folder, on_frames, with_masks=with_masks)
         for camera in simulation.cameras:
             _write_truth(folder, camera, truths[camera.id])
-        _write(folder / "site.yaml", _site_text(simulation, tables))
-        _write(folder / "simulation.yaml", description)
+        _write(folder / SITE_FILE, _site_text(simulation, tables))
+        _write(folder / DESCRIPTION, description)
         people = {one: describe(look) for one, look in scene.world.identities.items()}
         _write(folder / "people.csv", people_csv(people, truths))
 
@@ -110,7 +117,7 @@ class _Recording:
         self._masks = folder / "masks" / camera.id if with_masks else None
         self._frames: list[FrameTruth] = []
         self._timestamps_us: list[int] = []
-        path = folder / "videos" / f"{camera.id}.mp4"
+        path = folder / VIDEO.format(camera.id)
         with _errors_in_one_line(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         options = {"crf": str(camera.quality), **ENCODING}
@@ -144,9 +151,13 @@ class _Recording:
 
 
 def _write_truth(folder: Path, camera: SimulatedCamera, truth: CameraTruth) -> None:
-    _write(folder / "ground_truth" / f"{camera.id}.txt", mot_text(truth))
-    _write(folder / "truth" / f"{camera.id}.npz", archive(truth))
-    _write(folder / f"{camera.id}.calibration.yaml", Camera(camera).calibration_text())
+    contents: tuple[str | bytes, ...] = (
+        mot_text(truth),
+        archive(truth),
+        Camera(camera).calibration_text(),
+    )
+    for form, content in zip(OF_A_CAMERA[1:], contents, strict=True):
+        _write(folder / form.format(camera.id), content)
 
 
 def _site_text(simulation: Simulation, tables: Mapping[str, Timetable]) -> str:
@@ -156,9 +167,9 @@ def _site_text(simulation: Simulation, tables: Mapping[str, Timetable]) -> str:
         "cameras": [
             {
                 "id": camera_id,
-                "video": f"videos/{camera_id}.mp4",
+                "video": VIDEO.format(camera_id),
                 "start": to_iso(table.start_us),
-                "calibration": f"{camera_id}.calibration.yaml",
+                "calibration": CALIBRATION.format(camera_id),
             }
             for camera_id, table in tables.items()
         ],
@@ -170,17 +181,36 @@ def _site_text(simulation: Simulation, tables: Mapping[str, Timetable]) -> str:
 @contextmanager
 def _all_or_nothing(output: Path) -> Iterator[Path]:
     """A folder whose files are moved to `output` at the end, and thrown away at an exception."""
-    with _errors_in_one_line(output):
-        output.mkdir(parents=True, exist_ok=True)
-        partial = TemporaryDirectory(prefix=".partial-", dir=output)
-    with partial as name:
-        folder = Path(name)
+    with ExitStack() as undo:
+        with _errors_in_one_line(output):
+            for folder in reversed((output, *output.parents)):
+                if not folder.exists():
+                    folder.mkdir()
+                    undo.callback(folder.rmdir)
+            partial = TemporaryDirectory(prefix=".partial-", dir=output)
+        folder = Path(undo.enter_context(partial))
         yield folder
+        undo.pop_all()
+    with partial:
+        _forget_earlier(output)
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             target = output / path.relative_to(folder)
             with _errors_in_one_line(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
+
+
+def _forget_earlier(output: Path) -> None:
+    """Remove the files of cameras that an earlier simulation left, as its description names it."""
+    try:
+        earlier = load_simulation(output / DESCRIPTION)
+    except SettingsError:
+        return
+    for camera in earlier.cameras:
+        masks = (output / "masks" / camera.id).glob("*.png")
+        for path in (*(output / form.format(camera.id) for form in OF_A_CAMERA), *masks):
+            with _errors_in_one_line(path):
+                path.unlink(missing_ok=True)
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -129,18 +129,14 @@ def furniture_blocks(simulation: Simulation) -> tuple[Block, ...]:
 def _wall_blocks(wall: WallSettings) -> list[Block]:
     """The parts of a wall between its openings."""
     start, end = np.array(wall.start), np.array(wall.end)
-    length = float(np.linalg.norm(end - start))
-    along = (end - start) / max(length, 1e-9)
-    cuts = sorted((o.at_m, min(o.at_m + o.width_m, length)) for o in wall.openings)
-    edges = [0.0, *(edge for cut in cuts for edge in cut), length]
+    along = (end - start) / wall.length_m
     return [
         Block(
             tuple(start + along * (near + far) / 2),
             ((far - near) / 2, wall.thickness_m / 2),
             float(np.arctan2(along[1], along[0])),
         )
-        for near, far in zip(edges[::2], edges[1::2], strict=True)
-        if far > near
+        for near, far in wall.closed_m
     ]
 
 

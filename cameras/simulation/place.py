@@ -88,19 +88,20 @@ def _wall(wall: WallSettings, number: int) -> list[Part]:
     # Where walls run along one another, the first of them in the file is seen.
     inset = THINNER_M * min(number, MOST_THINNER)
     half, height = wall.thickness_m / 2 - inset, wall.height_m - inset
-    length = float(np.hypot(*along))
+    length = wall.length_m
     colour = colour_of(wall.colour)
     body = surface_material(wall.surface, colour, number * _GOLDEN % 1)
     top = height - COPING_M
-    openings = sorted(wall.openings, key=lambda opening: opening.at_m)
     # Corners are closed, and no end comes through the other wall.
     beyond = max(wall.thickness_m / 2 - THINNER_M * (MOST_THINNER + 1), 0)
-    ends = _gaps(openings, -beyond, length + beyond)
+    ends = [
+        (near - beyond * (near == 0), far + beyond * (far == length)) for near, far in wall.closed_m
+    ]
     coping = paint(darker(colour, 0.55))
     over = half + 0.02
     parts = [block((near, -half, -FOUNDATION_M), (far, half, top), body) for near, far in ends]
-    parts += [block((ends[0][0], -over, top), (ends[-1][1], over, height), coping)]
-    for opening in openings:
+    parts += [block((-beyond, -over, top), (length + beyond, over, height), coping)]
+    for opening in wall.openings:
         parts += _opening(opening, half, top, body)
     if wall.surface == "plaster":
         board = paint(darker(colour, 0.45))
@@ -109,12 +110,6 @@ def _wall(wall: WallSettings, number: int) -> list[Part]:
             block((near, -out, -FOUNDATION_M), (far, out, SKIRTING_M), board) for near, far in ends
         ]
     return moved(parts, (*wall.start, 0), rotation(2, heading))
-
-
-def _gaps(openings: list[OpeningSettings], start: float, end: float) -> list[tuple[float, float]]:
-    """The stretches of a wall between its openings, first to last."""
-    edges = [start, *(e for o in openings for e in (o.at_m, o.at_m + o.width_m)), end]
-    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]
 
 
 def _opening(opening: OpeningSettings, half: float, top: float, body: Material) -> list[Part]:

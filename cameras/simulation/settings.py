@@ -67,7 +67,7 @@ class WallSettings(Settings):
 
     @model_validator(mode="after")
     def _check_openings(self) -> "WallSettings":
-        length = math.dist(self.start, self.end)
+        length = self.length_m
         if length == 0:
             raise ValueError("expected two ends, got one point twice")
         before = 0.0
@@ -79,6 +79,19 @@ class WallSettings(Settings):
                 )
             before = opening.at_m + opening.width_m
         return self
+
+    @property
+    def length_m(self) -> float:
+        """From end to end."""
+        return math.dist(self.start, self.end)
+
+    @property
+    def closed_m(self) -> list[tuple[float, float]]:
+        """The stretches between the openings, metres from the first end, in order."""
+        openings = sorted(self.openings, key=lambda opening: opening.at_m)
+        edges = [e for opening in openings for e in (opening.at_m, opening.at_m + opening.width_m)]
+        bounds = [0.0, *edges, self.length_m]
+        return [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if b > a]
 
 
 class ColumnSettings(Settings):
