@@ -22,11 +22,6 @@ from cameras.video_writer import VideoWriter
 from pipeline.errors import SettingsError, UserError
 from pipeline.timestamps import to_iso
 
-ENCODING = {"preset": "medium", "bf": "0"}
-"""No frames that refer to later ones, as in surveillance cameras. With them the encoder's weighing
-of blocks over frames reads memory that was never written, and the same pictures give other bytes
-(libx264 build 165 with AVX-512)."""
-
 SITE_FILE: Final = "site.yaml"
 DESCRIPTION: Final = "simulation.yaml"
 VIDEO: Final = "videos/{}.mp4"
@@ -120,7 +115,7 @@ class _Recording:
         path = folder / VIDEO.format(camera.id)
         with _errors_in_one_line(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        options = {"crf": str(camera.quality), **ENCODING}
+        options = {"crf": str(camera.quality), "preset": "medium"}
         self._video = VideoWriter(path, *camera.image_size, options)
 
     def __enter__(self) -> "_Recording":
