@@ -27,3 +27,7 @@ class StoreError(UserError):
 
 class GroundTruthError(UserError):
     """The ground truth is missing, malformed or does not fit the cameras of the run."""
+
+
+class DatasetError(UserError):
+    """Labelled clips are missing, unreadable or not laid out as their data set is."""

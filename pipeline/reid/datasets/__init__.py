@@ -1,0 +1,1 @@
+"""Labelled clips: the public data sets, folders, archives; and how each is to be scored."""
