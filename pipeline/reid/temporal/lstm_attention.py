@@ -1,0 +1,89 @@
+"""The default head: an LSTM whose output *weights* frames and never replaces them.
+
+As the embedding itself, LSTM output is the worst of the learned heads (Gao and Nevatia 2018,
+arXiv 1805.02104, on MARS), whereas weights can only choose among frames that are right each by
+itself. Untrained, the last layer is zero and the head is the consensus-weighted mean.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.reid.temporal.consensus import consensus_logits
+from pipeline.reid.temporal.weighting import WeightingHead, masked_softmax, weighted_mean, zeroed
+
+HIDDEN = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ClipState:
+    """What a live track keeps between frames.
+
+    Attributes:
+        hidden: (1, H) the LSTM's output at the last frame.
+        cell: (1, H) its memory.
+        frames: (K, D) frame vectors so far.
+        learned: (K,) their logits without the consensus, which changes with every frame.
+    """
+
+    hidden: Tensor
+    cell: Tensor
+    frames: Tensor
+    learned: Tensor
+
+
+class LstmAttention(WeightingHead):
+    """Consensus-weighted mean, corrected by what a unidirectional LSTM has seen so far.
+
+    z_t = MLP([x_t, h_t]) + beta cos(x_t, c),  w = softmax(z),  f = sum_t w_t x_t
+
+    with h_t the LSTM's state, c the consensus of the clip, and the MLP's last layer zero at first.
+
+    Args:
+        dimension: Length D of frame vectors.
+        hidden: Length H of the LSTM's state.
+    """
+
+    def __init__(self, dimension: int, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(dimension, hidden, batch_first=True)
+        self.score = nn.Sequential(
+            nn.Linear(dimension + hidden, hidden), nn.Tanh(), zeroed(nn.Linear(hidden, 1))
+        )
+
+    def weights(self, frames: Tensor, present: Tensor) -> Tensor:
+        """How much each frame (B, K, D) counts: (B, K), summing to 1 a clip, 0 where absent."""
+        states, _ = self.lstm(frames)  # (B, K, H); absent frames come last and reach no other
+        return masked_softmax(
+            self._learned(frames, states) + consensus_logits(frames, present), present
+        )
+
+    def start(self) -> ClipState:
+        """The state before the first frame of a track."""
+        still = next(self.lstm.parameters()).new_zeros((1, self.lstm.hidden_size))
+        return ClipState(
+            still, still, still.new_zeros((0, self.lstm.input_size)), still.new_zeros(0)
+        )
+
+    def step(self, state: ClipState, frame: Tensor) -> ClipState:
+        """The state after one more frame vector (D,); the LSTM runs over that frame alone."""
+        _, (hidden, cell) = self.lstm(frame[None], (state.hidden, state.cell))
+        learned = self._learned(frame[None], hidden)
+        return ClipState(
+            hidden,
+            cell,
+            torch.cat([state.frames, frame[None]]),
+            torch.cat([state.learned, learned]),
+        )
+
+    def read(self, state: ClipState) -> tuple[Tensor, Tensor]:
+        """Embedding (D,) and weights (K,) of the K >= 1 frames so far, as `forward` gives them."""
+        frames = state.frames[None]
+        present = torch.ones_like(frames[..., 0], dtype=torch.bool)
+        weights = torch.softmax(state.learned + consensus_logits(frames, present), dim=1)
+        return weighted_mean(frames, weights)[0], weights[0]
+
+    def _learned(self, frames: Tensor, states: Tensor) -> Tensor:
+        logits: Tensor = self.score(torch.cat([frames, states], dim=-1))
+        return logits[..., 0]
