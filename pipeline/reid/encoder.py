@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from pipeline.reid.temporal import LstmAttentionHead
+from pipeline.reid.temporal.lstm_attention import LstmAttentionHead
 from pipeline.types import (
     Appearance,
     Clip,

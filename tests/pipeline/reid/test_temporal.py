@@ -11,11 +11,10 @@ from torch.nn.functional import normalize
 
 from pipeline.reid.pooling import Gem
 from pipeline.reid.settings import ATTENDED_PARTS, HeadName
-from pipeline.reid.temporal import LstmAttentionHead
 from pipeline.reid.temporal.consensus import CONSENSUS_SHARPNESS, Consensus, consensus_logits
 from pipeline.reid.temporal.cosegmentation import SHARPNESS, common_regions
 from pipeline.reid.temporal.heads import PowerMean, Quality, make_head
-from pipeline.reid.temporal.lstm_attention import LstmAttention
+from pipeline.reid.temporal.lstm_attention import LstmAttention, LstmAttentionHead
 
 HEADS = get_args(HeadName)
 WEIGHTING = ("mean", "consensus", "attention", "quality", "lstm_attention", "drsa", "cosam")
