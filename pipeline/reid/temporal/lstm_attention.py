@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from pipeline.reid.temporal.consensus import consensus_logits
 from pipeline.reid.temporal.weighting import WeightingHead, masked_softmax, weighted_mean, zeroed
 
 HIDDEN = 128
+SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
