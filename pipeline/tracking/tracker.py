@@ -1,9 +1,11 @@
 """The tracker of one camera: detections in, the same with the number of their track out.
 
-Association in stages by confidence, after ByteTrack (Zhang et al., arXiv 2110.06864): confident
-detections are matched with all confirmed tracks, then weak ones with the confirmed tracks left
-over that were seen a frame ago, then confident leftovers with tracks that are still unconfirmed;
-what then remains starts new tracks.
+Each frame's detections are assigned to all confirmed tracks at once. Weak ones (as in ByteTrack,
+Zhang et al., arXiv 2110.06864) extend only tracks that were seen lately, and have to overlap more;
+what is weak is measured by the confidence that this camera's tracked people usually have, because
+detectors differ in that. Confident leftovers go to tracks that are still unconfirmed, and what
+then remains starts new tracks. Cameras are taken to stand still: no motion of the whole image is
+looked for.
 """
 
 from dataclasses import dataclass
@@ -14,16 +16,23 @@ import supervision as sv
 from pipeline.config import TrackingSettings
 from pipeline.geometry import Boxes, iou
 from pipeline.tracking.kalman import States, first_states
-from pipeline.tracking.matching import Assignment, interpret, overlap_cost, solve
+from pipeline.tracking.matching import candidates, solve
 from pipeline.types import BoolArray, DoubleArray, IntArray
 
-# On MOT15, 0.75 and 0.85 cost 0.2 and 0.4 HOTA, 0.7 and 0.9 about 1.
-CONFIDENT_GATE = 0.8
-# A weak box is often a part of a person or of two; ByteTrack asks for this overlap as well.
-WEAK_GATE = 0.5
+# Tuned as in `matching.py`, where the unit of costs is explained.
+WEAK_COST = 0.2
+"""What a weak detection costs more: a weak box is often a part of a person or of two."""
+WEAK_GAP_US = 500_000
+"""A track not seen for longer than this before the last frame is not found again by a weak one;
+0 costs 0.6 on simulated sites."""
 # A new box that overlaps a better one of its frame by more is the same person twice. The recorded
 # detections at hand hold none, so no score moves with it.
 DUPLICATE_IOU = 0.6
+
+FIRST_CONFIDENCE = 0.7
+FIRST_WEIGHT = 10
+MEMORY_DETECTIONS = 1000
+"""The usual confidence is a mean over about so many; 300 to 3000 score the same."""
 
 
 @dataclass(slots=True)
@@ -49,12 +58,11 @@ class OpenTracks:
         self.ids, self.states = self.ids[kept], self.states.subset(kept)
         self.confirmed, self.seen_us = self.confirmed[kept], self.seen_us[kept]
 
-    def extend(self, rows: IntArray, boxes: Boxes, timestamp_us: int) -> None:
+    def extend(self, rows: IntArray, boxes: Boxes, scores: DoubleArray, timestamp_us: int) -> None:
         """Take in the boxes (M, 4) that were matched with the tracks in `rows` (M,)."""
-        if len(rows):
-            self.states.correct(rows, boxes)
-            self.confirmed[rows] = True
-            self.seen_us[rows] = timestamp_us
+        self.states.correct(rows, boxes, scores)
+        self.confirmed[rows] = True
+        self.seen_us[rows] = timestamp_us
 
     def start(self, ids: IntArray, boxes: Boxes, timestamp_us: int) -> None:
         """Open unconfirmed tracks at boxes (M, 4)."""
@@ -78,6 +86,7 @@ class Tracker:
         self._tracks = _no_tracks()
         self._next_id = 1
         self._now_us: int | None = None
+        self._usual_confidence, self._weight = FIRST_CONFIDENCE, FIRST_WEIGHT
 
     def update(self, detections: sv.Detections, timestamp_us: int) -> sv.Detections:
         """The detections of this frame that belong to a track, with `tracker_id` set.
@@ -95,16 +104,16 @@ class Tracker:
         """
         order, boxes, scores = _sorted(detections)
         previous_us = self._advance(timestamp_us)
-        matched = self._associate(boxes, scores, previous_us)
+        rows, columns = self._associate(boxes, scores, previous_us)
+        new = self._newcomers(boxes, scores, columns)
+        self._learn_confidence(scores[columns])
         ids = np.zeros(len(boxes), np.int64)
-        ids[matched.detections] = self._tracks.ids[matched.tracks]
-        self._tracks.extend(matched.tracks, boxes[matched.detections], timestamp_us)
-        self._close(matched.tracks_left)
-        new = self._newcomers(boxes, scores, matched)
+        ids[columns] = self._tracks.ids[rows]
+        self._tracks.extend(rows, boxes[columns], scores[columns], timestamp_us)
+        self._tracks.keep(self._tracks.confirmed | (self._tracks.seen_us == timestamp_us))
         ids[new] = self._start(boxes[new], timestamp_us)
-        tracked = detections.select(order[ids > 0])
-        tracked.tracker_id = ids[ids > 0]
-        return tracked
+        tracked = np.flatnonzero(ids)
+        return _select(detections, order[tracked], ids[tracked])
 
     def _advance(self, timestamp_us: int) -> int:
         """Predict all tracks to this time and close those out of sight too long.
@@ -119,48 +128,49 @@ class Tracker:
         self._tracks.states.predict((timestamp_us - previous_us) / 1e6)
         return previous_us
 
-    def _associate(self, boxes: Boxes, scores: DoubleArray, previous_us: int) -> Assignment:
-        """The three stages as one assignment; `detections_left` are the confident ones."""
+    def _associate(
+        self, boxes: Boxes, scores: DoubleArray, previous_us: int
+    ) -> tuple[IntArray, IntArray]:
+        """Rows of the tracks, and of the detections that go on with them, each at most once."""
         tracks = self._tracks
-        expected, spreads = tracks.states.boxes(), tracks.states.spreads()
-
-        def match(rows: IntArray, candidates: IntArray, gate: float) -> Assignment:
-            if len(rows) == 0 or len(candidates) == 0:
-                return Assignment(rows[:0], candidates[:0], rows, candidates)
-            cost = overlap_cost(expected[rows], spreads[rows], boxes[candidates])
-            return interpret(solve(cost, gate), rows, candidates)
-
-        confident = scores >= self._settings.high_confidence
-        first = match(np.flatnonzero(tracks.confirmed), np.flatnonzero(confident), CONFIDENT_GATE)
-        in_sight = tracks.seen_us[first.tracks_left] == previous_us
-        weak = match(first.tracks_left[in_sight], np.flatnonzero(~confident), WEAK_GATE)
-        last = match(np.flatnonzero(~tracks.confirmed), first.detections_left, CONFIDENT_GATE)
-        return Assignment(
-            tracks=np.concatenate([first.tracks, weak.tracks, last.tracks]),
-            detections=np.concatenate([first.detections, weak.detections, last.detections]),
-            tracks_left=np.concatenate(
-                [first.tracks_left[~in_sight], weak.tracks_left, last.tracks_left]
-            ),
-            detections_left=last.detections_left,
+        pairs = candidates(tracks.states.boxes(), tracks.states.spreads(), boxes)
+        weak = scores < self._settings.high_confidence * self._usual_confidence
+        if weak.any():
+            lately = tracks.confirmed & (tracks.seen_us >= previous_us - WEAK_GAP_US)
+            weak_pairs = weak[pairs.detections]
+            pairs.costs[weak_pairs] += WEAK_COST
+            pairs = pairs[lately[pairs.tracks] | ~weak_pairs]
+        if tracks.confirmed.all():
+            made = pairs[solve(pairs)]
+            return made.tracks, made.detections
+        is_confirmed = tracks.confirmed[pairs.tracks]
+        confirmed, unconfirmed = pairs[is_confirmed], pairs[~is_confirmed]
+        first = confirmed[solve(confirmed)]
+        unconfirmed = unconfirmed[~np.isin(unconfirmed.detections, first.detections)]
+        last = unconfirmed[solve(unconfirmed)]
+        return (
+            np.concatenate([first.tracks, last.tracks]),
+            np.concatenate([first.detections, last.detections]),
         )
 
-    def _close(self, unmatched: IntArray) -> None:
-        """Close the unmatched tracks that were never confirmed."""
-        kept = np.ones(len(self._tracks.ids), np.bool_)
-        kept[unmatched] = self._tracks.confirmed[unmatched]
-        self._tracks.keep(kept)
-
-    def _newcomers(self, boxes: Boxes, scores: DoubleArray, matched: Assignment) -> IntArray:
+    def _newcomers(self, boxes: Boxes, scores: DoubleArray, matched: IntArray) -> IntArray:
         """The detections that start a track: sure ones, and no second box of a person."""
-        left = matched.detections_left
-        left = left[scores[left] >= self._settings.start_confidence]
+        sure = scores >= self._settings.start_confidence * self._usual_confidence
+        sure[matched] = False
+        left = np.flatnonzero(sure)
         if len(left) == 0:
             return left
-        known = iou(boxes[left], boxes[matched.detections]) > DUPLICATE_IOU
+        known = iou(boxes[left], boxes[matched]) > DUPLICATE_IOU
         left = left[~known.any(axis=1)]
         best_first = left[np.argsort(-scores[left], kind="stable")]
         twice = np.triu(iou(boxes[best_first], boxes[best_first]) > DUPLICATE_IOU, k=1)
         return np.sort(best_first[~twice.any(axis=0)])
+
+    def _learn_confidence(self, scores: DoubleArray) -> None:
+        """Take the scores (M,) of detections that continue tracks into the usual confidence."""
+        if len(scores):
+            self._weight = min(self._weight + len(scores), MEMORY_DETECTIONS)
+            self._usual_confidence += float((scores - self._usual_confidence).sum()) / self._weight
 
     def _start(self, boxes: Boxes, timestamp_us: int) -> IntArray:
         """Open tracks at boxes (M, 4); returns their ids (M,)."""
@@ -180,3 +190,19 @@ def _sorted(detections: sv.Detections) -> tuple[IntArray, DoubleArray, DoubleArr
     boxes, scores = detections.xyxy, detections.confidence
     order = np.lexsort([scores, *boxes.T])
     return order, boxes[order].astype(np.float64), scores[order].astype(np.float64)
+
+
+def _select(detections: sv.Detections, rows: IntArray, ids: IntArray) -> sv.Detections:
+    """Some of the detections (N,), with their `tracker_id` (N,)."""
+    if detections.data or detections.mask is not None or detections.metadata:
+        tracked = detections.select(rows)
+        tracked.tracker_id = ids
+        return tracked
+    # `select` copies twice: on bare detections, those of most frames, it takes a fifth of the time.
+    confidence, class_id = detections.confidence, detections.class_id
+    return sv.Detections(
+        xyxy=detections.xyxy[rows],
+        confidence=None if confidence is None else confidence[rows],
+        class_id=None if class_id is None else class_id[rows],
+        tracker_id=ids,
+    )

@@ -10,7 +10,7 @@ from pipeline.config import TrackingSettings
 from pipeline.motchallenge import read_rows
 from pipeline.tracking.tracker import Tracker
 
-SETTINGS = TrackingSettings(high_confidence=0.5, start_confidence=0.6, max_gap_seconds=1.0)
+SETTINGS = TrackingSettings(high_confidence=0.7, start_confidence=0.85, max_gap_seconds=1.0)
 FRAME_US = 40_000
 BOX = np.array([100.0, 100.0, 140.0, 200.0])
 MOT15 = Path(__file__).resolve().parents[3] / "../shared/data/mot15"
@@ -112,24 +112,34 @@ def test_weak_detections_extend_but_never_start(detections):
     strong, weak = detections([BOX]), detections([BOX], 0.3)
     assert all(ids_of(t) == [] for t in run([weak] * 10))
     assert [ids_of(t) for t in run([strong, strong, *[weak] * 5])] == [[1]] * 7
-    # between high_confidence and start_confidence: extends, starts nothing
-    middling = detections([BOX], 0.55)
+    # at 0.7 of the usual confidence and above one extends, at 0.85 one starts
+    middling = detections([BOX], 0.58)
     assert [ids_of(t) for t in run([middling, strong, middling])] == [[], [1], [1]]
 
 
-def test_weak_detections_do_not_find_lost_people(detections):
+def test_weak_detections_do_not_find_people_lost_for_long(detections):
     strong, weak, none = detections([BOX]), detections([BOX], 0.3), detections([])
-    assert [ids_of(t) for t in run([strong, strong, none, weak, strong])] == [
-        [1], [1], [], [], [1],
-    ]  # fmt: skip
+    for empty, found in [(5, [1]), (20, [])]:  # 0.2 and 0.8 seconds
+        tracked = run([strong, strong, *[none] * empty, weak, strong])
+        assert [ids_of(t) for t in tracked[-2:]] == [found, [1]]
 
 
-def test_a_strong_detection_is_matched_before_a_weak_one_that_fits_better(detections):
+def test_a_strong_detection_wins_over_a_weak_one_that_fits_a_little_better(detections):
     start = detections([BOX])
-    both = detections([at(110), BOX], [0.9, 0.4])
-    tracked = run([start, start, both])[-1]
-    assert tracked.xyxy[:, 0].tolist() == [110]
-    assert ids_of(tracked) == [1]
+    for offset, winner in [(2, 102), (15, 100)]:
+        both = detections([at(100 + offset), BOX], [0.9, 0.4])
+        tracked = run([start, start, both])[-1]
+        assert tracked.xyxy[ids_of(tracked).index(1), 0] == winner
+
+
+def test_what_is_weak_depends_on_what_the_camera_usually_gives(detections):
+    """A detector that is never sure: 0.45 starts nothing at first and people later."""
+    known, stranger = [BOX, at(300), at(500)], at(700)
+    unsure = [detections([*known, stranger], [0.45] * 4)]
+    assert ids_of(run(unsure)[0]) == []
+    start = [detections(known, 0.9)] * 2
+    tracked = run([*start, *[detections(known, 0.45)] * 60, *unsure])
+    assert ids_of(tracked[-1]) == [1, 2, 3, 4]
 
 
 def test_two_people_who_cross_keep_their_ids(detections):
