@@ -2,18 +2,20 @@
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
 
+from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import (
     Appearance,
     Clip,
     Embedding,
     EncodedTracklet,
+    FloatArray,
     NoEmbedding,
     Thumbnail,
     Tracklet,
@@ -26,7 +28,21 @@ JPEG_QUALITY: Final = 80
 WAITING_TRACKLETS: Final = 64
 """Cameras wait when this many tracklets do: memory stays bounded."""
 
-Encode = Callable[[Appearance], Embedding | NoEmbedding]
+
+class Encoder(Protocol):
+    """Turns what was seen of a tracklet into its embedding, in two steps."""
+
+    def frames(self, appearance: Appearance, /) -> FloatArray:
+        """Unit vectors (K, D), one a crop; (0, 0) where there is nothing to see."""
+        ...
+
+    def pooled(self, frames: FloatArray, /) -> Embedding | NoEmbedding:
+        """The embedding of the frame embeddings (K, D) of one person."""
+        ...
+
+
+EncoderOf = Callable[[Appearance], Encoder]
+"""Which encoder is for which appearance: one site may have cameras of pixels and recorded ones."""
 
 
 def make_thumbnails(appearance: Appearance) -> tuple[Thumbnail, ...]:
@@ -52,15 +68,21 @@ class EncodingStage:
     """A thread that encodes tracklets one after another, so that cameras need not wait for it.
 
     Args:
-        encode: The encoder.
+        encoder_of: The encoders.
+        splitter: What splits tracklets that hold two people; used from this thread alone.
         deliver: Where encoded tracklets go; called from this thread.
         thumbnails: Whether pictures may be kept.
     """
 
     def __init__(
-        self, encode: Encode, deliver: Callable[[EncodedTracklet], None], thumbnails: bool
+        self,
+        encoder_of: EncoderOf,
+        splitter: TrackletSplitter,
+        deliver: Callable[[EncodedTracklet], None],
+        thumbnails: bool,
     ) -> None:
-        self._encode = encode
+        self._encoder_of = encoder_of
+        self._splitter = splitter
         self._deliver = deliver
         self._thumbnails = thumbnails
         self._queue: queue.Queue[tuple[Tracklet, Appearance] | None] = queue.Queue(
@@ -95,11 +117,15 @@ class EncodingStage:
             if self._failure is not None:
                 continue  # drained, so that no camera waits for ever
             try:
-                self._deliver(self._encoded(*item))
+                for encoded in self._encoded(*item):
+                    self._deliver(encoded)
             # Kept for the threads that put; the first failure is the one to report.
             except BaseException as error:
                 self._failure = error
 
-    def _encoded(self, tracklet: Tracklet, appearance: Appearance) -> EncodedTracklet:
-        thumbnails = make_thumbnails(appearance) if self._thumbnails else ()
-        return EncodedTracklet(tracklet, self._encode(appearance), thumbnails)
+    def _encoded(self, tracklet: Tracklet, appearance: Appearance) -> Iterator[EncodedTracklet]:
+        encoder = self._encoder_of(appearance)
+        frames = encoder.frames(appearance)
+        for piece in self._splitter.split(tracklet, appearance, frames):
+            thumbnails = make_thumbnails(piece.appearance) if self._thumbnails else ()
+            yield EncodedTracklet(piece.tracklet, encoder.pooled(piece.frames), thumbnails)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from cameras.detection_service import Detect, DetectionService
-from cameras.encoding import Encode, EncodingStage
+from cameras.encoding import EncoderOf, EncodingStage
 from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
 from cameras.simulation.calibrations import simulated_calibrations
@@ -34,7 +34,8 @@ from pipeline.config import (
 from pipeline.detection.detector import Detector
 from pipeline.reid.backbone import OpenVinoBackbone
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
-from pipeline.types import Appearance, Calibrations, Clip, Embedding, NoEmbedding
+from pipeline.reid.splitting import TrackletSplitter
+from pipeline.types import Calibrations, Clip
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
@@ -92,13 +93,14 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     started = time.monotonic()
     calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
     detect, detector = _detector(site)
-    encode = _encoder(site)
+    encoder_of = _encoders(site)
+    splitter = TrackletSplitter(site.tracking.split_log_odds)
     _forget_expired(site, store)
     run_id, finished = _begin(site, store, detector, set(calibrations), resume=resume)
     stop = threading.Event()
     with (
         Writer(store, run_id) as writer,
-        EncodingStage(encode, writer.put, site.storage.thumbnails) as encoding,
+        EncodingStage(encoder_of, splitter, writer.put, site.storage.thumbnails) as encoding,
         DetectionService(detect, max_batch=len(site.cameras)) as service,
         ProgressDisplay(Console(stderr=True)) as display,
     ):
@@ -131,18 +133,13 @@ def _detector(site: Site) -> tuple[Detect, str]:
     return detector.detect, detector.name
 
 
-def _encoder(site: Site) -> Encode:
-    """The function from appearance to embedding: by a backbone for pixels, else as recorded."""
+def _encoders(site: Site) -> EncoderOf:
+    """Which encoder is for which appearance: a backbone for pixels, else what was recorded."""
     recorded = RecordedEncoder(site.site)
     if not _has_pixels(site):
-        return recorded.encode
+        return lambda _: recorded
     clips = ClipEncoder(OpenVinoBackbone(site.reid))
-
-    def encode(appearance: Appearance) -> Embedding | NoEmbedding:
-        encoder = clips if isinstance(appearance, Clip) else recorded
-        return encoder.encode(appearance)
-
-    return encode
+    return lambda appearance: clips if isinstance(appearance, Clip) else recorded
 
 
 def _begin(

@@ -88,7 +88,8 @@ class Tracklet:
     """A closed track: one passage of one person through one camera.
 
     A passage longer than the site's limit is cut into several tracklets with the same `track_id`
-    and consecutive `part` numbers.
+    and consecutive `part` numbers. Where one is split because its crops change person, the number
+    between its pieces is left out.
 
     Attributes:
         camera_id: Which camera.

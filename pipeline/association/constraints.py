@@ -1,6 +1,7 @@
 """What cannot be: one person twice in one view at once, or faster than a person moves."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,9 +47,18 @@ def cannot_link(tracklets: Sequence[Tracklet], transitions: Transitions) -> Bool
 
 
 def same_track(tracklets: Sequence[Tracklet]) -> BoolArray:
-    """Pairs (N, N) that are pieces of one track, cut for its length."""
-    names = np.array([f"{tracklet.camera_id}/{tracklet.track_id}" for tracklet in tracklets])
-    return np.asarray(names[:, None] == names[None, :])
+    """Pairs (N, N) that are pieces of one track, cut for its length.
+
+    Where a number is left out between their parts, the track was split because its crops change
+    person: what comes before and after is not known to be of one.
+    """
+    persons = np.zeros(len(tracklets), np.int64)
+    keys = [(tracklet.camera_id, tracklet.track_id, tracklet.part) for tracklet in tracklets]
+    order = sorted(range(len(keys)), key=lambda index: keys[index])
+    for earlier, later in pairwise(order):
+        goes_on = keys[later][:2] == keys[earlier][:2] and keys[later][2] <= keys[earlier][2] + 1
+        persons[later] = persons[earlier] + (not goes_on)
+    return np.asarray(persons[:, None] == persons[None, :])
 
 
 def transition_log_odds(tracklets: Sequence[Tracklet], transitions: Transitions) -> DoubleArray:

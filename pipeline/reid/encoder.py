@@ -1,7 +1,7 @@
 """The video encoder: a tracklet's clip, or its recorded frame embeddings, to one embedding."""
 
 import hashlib
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from pipeline.types import (
     ImageArray,
     NoEmbedding,
 )
+
+NO_FRAMES: Final = np.zeros((0, 0), np.float32)
 
 
 class Backbone(Protocol):
@@ -43,12 +45,21 @@ class ClipEncoder:
         self._head = LstmAttentionHead(backbone.dimension).eval()
         self.identity = EncoderIdentity(backbone.name, backbone.sha256, backbone.dimension)
 
+    def frames(self, appearance: Appearance) -> FloatArray:
+        """Unit vectors (K, D) of a clip's crops; (0, 0) where there are none."""
+        if not isinstance(appearance, Clip) or len(appearance.crops) == 0:
+            return NO_FRAMES
+        return self._backbone.embed(appearance.crops)
+
+    def pooled(self, frames: FloatArray) -> Embedding | NoEmbedding:
+        """The embedding of the frame embeddings (K, D) of one clip; none where K is 0."""
+        if len(frames) == 0:
+            return NoEmbedding()
+        return Embedding(pool(self._head, frames), self.identity)
+
     def encode(self, appearance: Appearance) -> Embedding | NoEmbedding:
         """The embedding of a clip; none where the clip is empty or there are no pixels."""
-        if not isinstance(appearance, Clip) or len(appearance.crops) == 0:
-            return NoEmbedding()
-        frames = self._backbone.embed(appearance.crops)
-        return Embedding(pool(self._head, frames), self.identity)
+        return self.pooled(self.frames(appearance))
 
 
 class RecordedEncoder:
@@ -62,18 +73,27 @@ class RecordedEncoder:
         self._site = site
         self._heads: dict[int, LstmAttentionHead] = {}
 
-    def encode(self, appearance: Appearance) -> Embedding | NoEmbedding:
-        """The embedding of recorded frame embeddings; none where none were recorded."""
+    def frames(self, appearance: Appearance) -> FloatArray:
+        """Recorded frame embeddings (K, D) at unit length; (0, 0) where none were recorded."""
         if not isinstance(appearance, FrameEmbeddings) or len(appearance.vectors) == 0:
+            return NO_FRAMES
+        lengths = np.linalg.norm(appearance.vectors, axis=1, keepdims=True)
+        return np.asarray(appearance.vectors / np.maximum(lengths, 1e-12), np.float32)
+
+    def pooled(self, frames: FloatArray) -> Embedding | NoEmbedding:
+        """The embedding of frame embeddings (K, D); none where K is 0."""
+        if len(frames) == 0:
             return NoEmbedding()
-        dimension = appearance.vectors.shape[1]
+        dimension = frames.shape[1]
         if dimension not in self._heads:
             self._heads[dimension] = LstmAttentionHead(dimension).eval()
-        lengths = np.linalg.norm(appearance.vectors, axis=1, keepdims=True)
-        frames = np.asarray(appearance.vectors / np.maximum(lengths, 1e-12), np.float32)
         name = f"recorded-{self._site}"
         identity = EncoderIdentity(name, hashlib.sha256(name.encode()).hexdigest(), dimension)
         return Embedding(pool(self._heads[dimension], frames), identity)
+
+    def encode(self, appearance: Appearance) -> Embedding | NoEmbedding:
+        """The embedding of recorded frame embeddings; none where none were recorded."""
+        return self.pooled(self.frames(appearance))
 
 
 def pool(head: LstmAttentionHead, frames: FloatArray) -> FloatArray:

@@ -1,15 +1,22 @@
 """Tracklets on their way from the cameras to the store."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from cameras.encoding import THUMBNAILS, EncodingStage, make_thumbnails
 from pipeline.errors import StoreError
+from pipeline.reid.splitting import Piece, TrackletSplitter
 from pipeline.types import (
     Appearance,
     Clip,
+    Embedding,
     EncodedTracklet,
+    EncoderIdentity,
+    FloatArray,
     NoAppearance,
     NoEmbedding,
     Tracklet,
@@ -26,8 +33,42 @@ def _clip() -> Clip:
     return Clip(crops, np.arange(5) * 100, np.array([0.1, 0.9, 0.2, 0.8, 0.5]))
 
 
-def _no_embedding(_: Appearance) -> NoEmbedding:
-    return NoEmbedding()
+class _Blind:
+    """Sees nothing."""
+
+    def frames(self, _: Appearance) -> FloatArray:
+        return np.zeros((0, 0), np.float32)
+
+    def pooled(self, _: FloatArray) -> NoEmbedding:
+        return NoEmbedding()
+
+
+class _Halves:
+    """Splits every tracklet in the middle, as one that had learnt to would."""
+
+    def split(self, tracklet: Tracklet, clip: Clip, frames: FloatArray) -> list[Piece]:
+        return [
+            Piece(
+                replace(tracklet, part=tracklet.part + 2 * half),
+                Clip(clip.crops[rows], clip.timestamps_us[rows], clip.qualities[rows]),
+                frames[rows],
+            )
+            for half, rows in enumerate((slice(0, 3), slice(3, 5)))
+        ]
+
+
+class _Shade:
+    """Encodes crops by their brightness."""
+
+    def frames(self, clip: Clip) -> FloatArray:
+        return clip.crops[:, 0, 0, :1].astype(np.float32)
+
+    def pooled(self, frames: FloatArray) -> Embedding:
+        return Embedding(frames.mean(axis=0), EncoderIdentity("shade", "0" * 64, 1))
+
+
+def _stage(deliver: Callable[[EncodedTracklet], None], thumbnails: bool = True) -> EncodingStage:
+    return EncodingStage(lambda _: _Blind(), TrackletSplitter(2), deliver, thumbnails)
 
 
 def test_thumbnails_are_the_best_crops_in_order_of_time() -> None:
@@ -44,17 +85,27 @@ def test_thumbnails_are_the_best_crops_in_order_of_time() -> None:
 def test_no_thumbnails_without_pixels_or_where_not_allowed() -> None:
     assert make_thumbnails(NoAppearance()) == ()
     delivered: list[EncodedTracklet] = []
-    with EncodingStage(_no_embedding, delivered.append, thumbnails=False) as stage:
+    with _stage(delivered.append, thumbnails=False) as stage:
         stage.put(_tracklet(1), _clip())
     assert delivered[0].thumbnails == ()
 
 
 def test_everything_put_is_delivered_in_order() -> None:
     delivered: list[EncodedTracklet] = []
-    with EncodingStage(_no_embedding, delivered.append, thumbnails=True) as stage:
+    with _stage(delivered.append) as stage:
         for number in range(1, 200):
             stage.put(_tracklet(number), NoAppearance())
     assert [item.tracklet.track_id for item in delivered] == list(range(1, 200))
+
+
+def test_each_piece_has_the_embedding_and_thumbnails_of_its_own_crops() -> None:
+    delivered: list[EncodedTracklet] = []
+    with EncodingStage(lambda _: _Shade(), _Halves(), delivered.append, True) as stage:
+        stage.put(_tracklet(4), _clip())
+    assert [item.tracklet.key for item in delivered] == ["hall/4", "hall/4.3"]
+    assert [item.embedding.vector[0] for item in delivered] == [60, 185]
+    times = [[picture.timestamp_us for picture in item.thumbnails] for item in delivered]
+    assert times == [[0, 100, 200], [300, 400]]
 
 
 def test_a_store_that_fails_stops_the_cameras_and_not_for_ever() -> None:
@@ -65,12 +116,12 @@ def test_a_store_that_fails_stops_the_cameras_and_not_for_ever() -> None:
 
     with (
         pytest.raises(StoreError, match="disk full"),
-        EncodingStage(_no_embedding, full, thumbnails=True) as stage,
+        _stage(full) as stage,
     ):
         for number in range(1, 1000):
             stage.put(_tracklet(number), NoAppearance())
     with (
         pytest.raises(StoreError, match="disk full"),
-        EncodingStage(_no_embedding, full, thumbnails=True) as stage,
+        _stage(full) as stage,
     ):
         stage.put(_tracklet(1), NoAppearance())

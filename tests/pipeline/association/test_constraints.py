@@ -5,7 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.association.constraints import cannot_link, gaps_seconds, transition_log_odds
+from pipeline.association.constraints import (
+    cannot_link,
+    gaps_seconds,
+    same_track,
+    transition_log_odds,
+)
 from pipeline.types import Tracklet
 
 Make = Callable[..., Tracklet]
@@ -44,6 +49,20 @@ def test_cannot_link(
 def test_pieces_of_one_track_may_touch(tracklet: Make) -> None:
     pieces = [tracklet("a", 1, 0, 300), tracklet("a", 1, 300, 310, part=2)]
     assert not cannot_link(pieces, {}).any()
+
+
+def test_a_number_left_out_parts_the_pieces_of_a_track(tracklet: Make) -> None:
+    """Parts 1, 2 and 4, 5: the crops changed person in between; track 2 is another's."""
+    pieces = [tracklet("a", 1, 9 * part, 9 * part + 8, part=part) for part in (5, 1, 4, 2)]
+    same = same_track([*pieces, tracklet("a", 2, 0, 8), tracklet("b", 1, 0, 8)])
+    assert same.astype(int).tolist() == [
+        [1, 0, 1, 0, 0, 0],
+        [0, 1, 0, 1, 0, 0],
+        [1, 0, 1, 0, 0, 0],
+        [0, 1, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 1],
+    ]
 
 
 def test_gaps_are_symmetric_and_negative_where_views_share_time(tracklet: Make) -> None:
