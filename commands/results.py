@@ -1,9 +1,11 @@
 """`export`, `evaluate` and `render`: what a run found, for others, in numbers, in pictures."""
 
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -19,8 +21,10 @@ from commands.options import (
 )
 from pipeline.config import load_site
 from pipeline.evaluation.camera_tracks import CameraTracks
+from pipeline.evaluation.distractors import counted_truth, without_distractors
 from pipeline.evaluation.ground_truth import load_ground_truth
 from pipeline.evaluation.multi_camera import evaluate as score
+from pipeline.evaluation.purity import score_tracklets
 from storage import queries
 from storage.exports import csv as csv_export
 from storage.exports import mot as mot_export
@@ -34,20 +38,26 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
-EXPORTERS = {ExportFormat.MOT: mot_export.export, ExportFormat.CSV: csv_export.export}
-
-
 def export(
     output: Annotated[Path, typer.Option(help="Folder (mot) or file (csv) to write.")],
     file_format: Annotated[ExportFormat, typer.Option("--format", help="What to write.")],
     database: Database = None,
     run_number: RunNumber = None,
+    fill_gaps: Annotated[
+        bool, typer.Option(help="Draw boxes, at confidence 0, where a person was not found (mot).")
+    ] = False,
 ) -> None:
     """Write a run's boxes with their identities in a format that others read."""
+    if fill_gaps and file_format is not ExportFormat.MOT:
+        raise typer.BadParameter("only for --format mot", param_hint="--fill-gaps")
     with open_store(database or DEFAULT_DATABASE, create=False) as store:
         run_id = queries.resolve_run(store, run_number)
-        for path in EXPORTERS[file_format](store, run_id, output):
-            print(path, file=sys.stderr)
+        if file_format is ExportFormat.MOT:
+            written = mot_export.export(store, run_id, output, fill_gaps=fill_gaps)
+        else:
+            written = csv_export.export(store, run_id, output)
+    for path in written:
+        print(path, file=sys.stderr)
 
 
 def evaluate(
@@ -58,24 +68,44 @@ def evaluate(
     run_number: RunNumber = None,
     as_json: Json = False,
 ) -> None:
-    """Score a run: HOTA, IDF1 and CLEAR, per camera and over all cameras as one sequence."""
+    """Score a run: HOTA, IDF1 and CLEAR, per camera and over all; how pure its tracklets are."""
     with open_store(database or DEFAULT_DATABASE, create=False) as store:
         run_id = queries.resolve_run(store, run_number)
         names = queries.cameras(store, run_id)
         truth = load_ground_truth(ground_truth, names)
-        evaluation = score(truth, [_camera_tracks(store, run_id, name) for name in names])
+        found = {name: _camera_tracks(store, run_id, name) for name in names}
+    evaluation = score(truth, [identified for identified, _ in found.values()])
+    purity = {
+        name: asdict(
+            score_tracklets(
+                counted_truth(truth[name]), without_distractors(truth[name], found[name][1])
+            )
+        )
+        for name in evaluation.per_camera
+    }
     for name in evaluation.not_evaluated:
         print(f"camera {name} has no ground truth: not evaluated", file=sys.stderr)
     tree = evaluation.to_json()
     if as_json:
-        print_json(tree)
+        print_json({**tree, "tracklets": purity})
         return
-    print_table(
+    _print_scores(
         f"run {run_id}, in percent (IDSW: a count); all cameras: concatenated into one sequence",
-        ["camera", *tree["multi_camera"]],
+        {**tree["per_camera"], "all cameras": tree["multi_camera"]},
+    )
+    _print_scores(
+        "tracklets: purity in percent; mixed: those of two people; fragments: tracklets per person",
+        purity,
+    )
+
+
+def _print_scores(title: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    print_table(
+        title,
+        ["camera", *next(iter(rows.values()))],
         [
             (name, *(f"{v:.1f}" if isinstance(v, float) else v for v in scores.values()))
-            for name, scores in (*tree["per_camera"].items(), ("all cameras", tree["multi_camera"]))
+            for name, scores in rows.items()
         ],
     )
 
@@ -100,12 +130,15 @@ def render(
     raise typer.Exit(2 if failures else 0)
 
 
-def _camera_tracks(store: Store, run_id: int, camera: str) -> CameraTracks:
-    """What a run found in one camera, as evaluation wants it."""
-    rows = [
-        (row.frame_index, row.identity, *row.box)
-        for row in queries.export_rows(store, run_id, camera)
-    ]
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    frames, identities = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    return CameraTracks(camera, frames, identities, table[:, 2:])
+def _camera_tracks(store: Store, run_id: int, camera: str) -> tuple[CameraTracks, CameraTracks]:
+    """What a run found in one camera, as evaluation wants it: under identities, under tracklets."""
+    rows = list(queries.export_rows(store, run_id, camera))
+    frames = np.array([row.frame_index for row in rows], np.int64)
+    boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
+    identities = np.array([row.identity for row in rows], np.int64)
+    numbers = {key: n for n, key in enumerate(dict.fromkeys(row.tracklet for row in rows))}
+    tracklets = np.array([numbers[row.tracklet] for row in rows], np.int64)
+    return (
+        CameraTracks(camera, frames, identities, boxes),
+        CameraTracks(camera, frames, tracklets, boxes),
+    )

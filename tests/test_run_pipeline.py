@@ -230,7 +230,8 @@ def test_evaluation_against_the_truth(stored: Path, pipeline: Run) -> None:
     result = pipeline("evaluate", *options, "--json", folder=stored)
     assert result.returncode == 0, result.stderr
     scores = json.loads(result.stdout)
-    assert list(scores) == ["multi_camera", "per_camera"]
+    assert list(scores) == ["multi_camera", "per_camera", "tracklets"]
+    assert {camera["purity"] for camera in scores["tracklets"].values()} == {100.0}
     assert scores["multi_camera"]["IDF1"] > 99
     assert scores["multi_camera"]["IDSW"] == 0
     assert "all cameras" in pipeline("evaluate", *options, folder=stored).stdout

@@ -1,20 +1,34 @@
 """MOTChallenge: one text file a camera, ids shared between cameras.
 
-`frame, id, left, top, width, height, confidence, -1, -1, -1` with frames from 1.
+`frame, id, left, top, width, height, confidence, -1, -1, -1` with frames from 1. Where gaps are
+filled, a box that was made up has confidence 0.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from pipeline.tracking.interpolation import interpolate
+from pipeline.types import Tracklet
 from storage import queries
 from storage.exports.files import complete_file
 from storage.queries import ExportRow
 from storage.store import Store
 
 
-def export(store: Store, run_id: int, output: Path) -> list[Path]:
+def export(store: Store, run_id: int, output: Path, *, fill_gaps: bool = False) -> list[Path]:
     """Write `CAMERA.txt` into the folder for every camera of the run; the files written.
 
     A camera that saw nobody has an empty file.
+
+    Args:
+        store: Where the run is.
+        run_id: Which run.
+        output: The folder.
+        fill_gaps: Whether tracklets get a box in every frame between their first and last.
 
     Raises:
         StoreError: A file cannot be written.
@@ -22,10 +36,38 @@ def export(store: Store, run_id: int, output: Path) -> list[Path]:
     written = []
     for camera in queries.cameras(store, run_id):
         path = output / f"{camera}.txt"
+        rows: Iterable[ExportRow] = queries.export_rows(store, run_id, camera)
         with complete_file(path) as file:
-            file.writelines(_line(row) for row in queries.export_rows(store, run_id, camera))
+            file.writelines(_line(row) for row in (_filled(rows) if fill_gaps else rows))
         written.append(path)
     return written
+
+
+def _filled(rows: Iterable[ExportRow]) -> list[ExportRow]:
+    """The rows of one camera, with those that its tracklets lack, by frame and identity."""
+    tracklets: defaultdict[str, list[ExportRow]] = defaultdict(list)
+    for row in rows:
+        tracklets[row.tracklet].append(row)
+    filled = [row for found in tracklets.values() for row in _without_gaps(found)]
+    return sorted(filled, key=lambda row: (row.frame_index, row.identity, row.tracklet))
+
+
+def _without_gaps(rows: list[ExportRow]) -> Iterator[ExportRow]:
+    """A row of the tracklet for each frame from its first to its last."""
+    found = Tracklet(
+        camera_id=rows[0].camera,
+        track_id=1,
+        part=1,
+        frame_indices=np.array([row.frame_index for row in rows]),
+        timestamps_us=np.array([row.timestamp_us for row in rows]),
+        boxes=np.array([row.box for row in rows], np.float32),
+        scores=np.array([row.score for row in rows], np.float32),
+    )
+    whole = np.arange(rows[0].frame_index, rows[-1].frame_index + 1)
+    filled = interpolate(found, whole).tracklet
+    columns = (filled.frame_indices, filled.timestamps_us, filled.boxes, filled.scores)
+    for frame, time_us, box, score in zip(*(c.tolist() for c in columns), strict=True):
+        yield replace(rows[0], frame_index=frame, timestamp_us=time_us, box=tuple(box), score=score)
 
 
 def _line(row: ExportRow) -> str:

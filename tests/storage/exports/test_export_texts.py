@@ -70,6 +70,23 @@ def test_mot(store: Store, little_run: int, tmp_path: Path) -> None:
     assert contents(output) == {"north.txt": NORTH, "Dock.txt": DOCK, "gate.txt": gate}
 
 
+def test_mot_with_filled_gaps(
+    store: Store, begin: Begin, make: Make, join: Join, tmp_path: Path
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1, frames=[0, 1, 4]), make("north", 2, frames=[2])])
+    store.set_links(run_id, [join("north/1", 1), join("north/2", 2)])
+    mot_export.export(store, run_id, tmp_path, fill_gaps=True)
+    assert (tmp_path / "north.txt").read_text().splitlines() == [
+        "1,1,10.0,20.5,30.0,79.5,0.900,-1,-1,-1",
+        "2,1,11.0,20.5,30.0,79.5,0.900,-1,-1,-1",
+        "3,1,12.0,20.5,30.0,79.5,0.000,-1,-1,-1",
+        "3,2,12.0,20.5,30.0,79.5,0.900,-1,-1,-1",
+        "4,1,13.0,20.5,30.0,79.5,0.000,-1,-1,-1",
+        "5,1,14.0,20.5,30.0,79.5,0.900,-1,-1,-1",
+    ]
+
+
 def test_csv(store: Store, little_run: int, tmp_path: Path) -> None:
     output = tmp_path / "new" / "boxes.csv"
     assert csv_export.export(store, little_run, output) == [output]
