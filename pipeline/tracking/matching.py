@@ -12,8 +12,8 @@ could take a detection, the one that was seen lately wins, but alone the other m
 
 from dataclasses import dataclass
 
+import lap
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.geometry import Boxes
 from pipeline.types import BoolArray, DoubleArray, IntArray
@@ -115,7 +115,9 @@ def _solve_contested(pairs: Pairs) -> IntArray:
     shape = rows.max() + 1, columns.max() + 1
     costs, numbers = np.zeros(shape), np.zeros(shape, np.int64)
     costs[rows, columns], numbers[rows, columns] = pairs.costs, np.arange(len(rows))
-    chosen = linear_sum_assignment(costs)
+    _, column_of, _ = lap.lapjv(costs, extend_cost=True)  # -1 where a row has none
+    row = np.flatnonzero(column_of >= 0)
+    chosen = row, column_of[row]
     return np.asarray(numbers[chosen][costs[chosen] < 0])
 
 
