@@ -323,7 +323,8 @@ def prepare(path: Path, engine: str, seconds: float | None, folder: Path) -> tup
     if engine == "openvino":
         job = {"weights": weights, "image_size": size, "folder": str(folder)}
         weights = str(Path(watch("export", [job], folder).results[0]["weights"]).resolve())
-    detection = site.detection.model_copy(update={"weights": weights, "rate_hz": None})
+    ours = {"weights": weights, "rate_hz": None, "engine": "torch" if engine == "torch" else "auto"}
+    detection = site.detection.model_copy(update=ours)
     return site.model_copy(update={"cameras": tuple(videos), "detection": detection}), size
 
 

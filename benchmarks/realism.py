@@ -72,7 +72,9 @@ def find_people(moments: int, weights: Path) -> tuple[list[Sought], int, int]:
     """All sought in all cameras at some moments; how many detections, and how many are people."""
     from pipeline.detection.detector import Detector
 
-    detector = Detector(DetectionSettings(weights=str(weights), confidence=CONFIDENCE))
+    detector = Detector(
+        DetectionSettings(weights=str(weights), confidence=CONFIDENCE, engine="torch")
+    )
     simulation = load_simulation(DEMO)
     sought: list[Sought] = []
     detections, right = 0, 0

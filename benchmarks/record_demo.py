@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, default=DEMO, help="folder with site.yaml")
     options = parser.parse_args()
     site = load_site(options.demo / "site.yaml")
-    detector = Detector(DetectionSettings(weights=options.detector))
+    detector = Detector(DetectionSettings(weights=options.detector, engine="torch"))
     backbone = OpenVinoBackbone(ReidSettings(weights=options.backbone))
     folder = options.demo / "recorded"
     folder.mkdir(exist_ok=True)

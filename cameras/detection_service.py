@@ -1,4 +1,4 @@
-"""One detector for all cameras: frames that wait together are detected together."""
+"""One detector for all cameras: frames that wait are detected together or side by side."""
 
 import queue
 import threading
@@ -14,26 +14,32 @@ Detect = Callable[[Sequence[ImageArray]], list[sv.Detections]]
 
 
 class DetectionService:
-    """A thread that owns the detector and serves the workers of all cameras.
+    """Threads that share the detector and serve the workers of all cameras.
 
-    It never waits for a camera: it takes what is there, at most one batch, and whatever comes
-    meanwhile forms the next batch.
+    None waits for a camera: it takes what is there, at most one batch, and whatever comes
+    meanwhile forms the next batch. So a batch is as large as the detector is behind, and its
+    deadline is the end of the one before.
 
     Args:
-        detect: The detector.
-        max_batch: Most frames taken at once.
+        detect: The detector; called from as many threads as there are lanes.
+        max_batch: Most frames taken at once; several lanes take one each.
+        lanes: How many frames or batches are in work at once.
     """
 
-    def __init__(self, detect: Detect, max_batch: int) -> None:
+    def __init__(self, detect: Detect, max_batch: int, lanes: int = 1) -> None:
         self._detect = detect
-        self._max_batch = max_batch
+        self._max_batch = max_batch if lanes == 1 else 1
         self._requests: queue.SimpleQueue[tuple[ImageArray, Future[sv.Detections]] | None] = (
             queue.SimpleQueue()
         )
-        self._thread = threading.Thread(target=self._serve, name="detector", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"detector-{lane}", daemon=True)
+            for lane in range(lanes)
+        ]
 
     def __enter__(self) -> "DetectionService":
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -42,8 +48,10 @@ class DetectionService:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._requests.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._requests.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def submit(self, image: ImageArray) -> "Future[sv.Detections]":
         """The detections of an image (H, W, 3), as soon as they are there."""

@@ -11,6 +11,7 @@ from enum import Enum
 import supervision as sv
 
 from cameras.detection_service import DetectionService
+from cameras.motion import MotionGate
 from cameras.sources import open_frames, open_observations
 from pipeline.config import Camera, PixelCamera, Site, TracksCamera
 from pipeline.errors import UserError
@@ -144,8 +145,13 @@ class CameraWorker:
             source.close()
 
     def _detected(self, source: Iterable[Frame]) -> Iterator[tuple[Frame, sv.Detections]]:
-        """Frames with their detections, in order; a few are in the detector's hands meanwhile."""
+        """Frames with their detections, in order; a few are in the detector's hands meanwhile.
+
+        Where nothing has moved, those of the last frame that was looked at hold.
+        """
         waiting: deque[tuple[Frame, Future[sv.Detections]]] = deque()
+        gate = MotionGate(self._site.detection.motion_gate_seconds)
+        latest: Future[sv.Detections] | None = None
         failure: UserError | None = None
         frames = iter(source)
         while not self._stop.is_set():
@@ -155,7 +161,9 @@ class CameraWorker:
                 # The frames before the damage are good: they are tracked before it is reported.
                 frame, failure = None, error
             if frame is not None:
-                waiting.append((frame, self._detector.submit(frame.image)))
+                if gate.opens(frame) or latest is None:
+                    latest = self._detector.submit(frame.image)
+                waiting.append((frame, latest))
             if waiting and (frame is None or len(waiting) >= FRAMES_IN_FLIGHT):
                 earlier, future = waiting.popleft()
                 yield earlier, future.result()

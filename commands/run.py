@@ -15,7 +15,7 @@ from cameras.encoding import EncoderOf, EncodingStage
 from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
 from cameras.simulation.calibrations import simulated_calibrations
-from cameras.worker import CameraStatus, CameraWorker, State
+from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.association.resolver import associate
@@ -92,7 +92,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     """
     started = time.monotonic()
     calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
-    detect, detector = _detector(site)
+    detect, detector, lanes = _detector(site)
     encoder_of = _encoders(site)
     splitter = TrackletSplitter(site.tracking.split_log_odds)
     _forget_expired(site, store)
@@ -101,7 +101,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     with (
         Writer(store, run_id) as writer,
         EncodingStage(encoder_of, splitter, writer.put, site.storage.thumbnails) as encoding,
-        DetectionService(detect, max_batch=len(site.cameras)) as service,
+        DetectionService(detect, len(site.cameras), lanes) as service,
         ProgressDisplay(Console(stderr=True)) as display,
     ):
         pool = Pool(
@@ -125,12 +125,15 @@ def _has_pixels(site: Site) -> bool:
     return any(isinstance(camera, PixelCamera) for camera in site.cameras)
 
 
-def _detector(site: Site) -> tuple[Detect, str]:
-    """The function that finds people, and its name; no weights are needed without pixels."""
+def _detector(site: Site) -> tuple[Detect, str, int]:
+    """The function that finds people, its name, and from how many threads it may be called.
+
+    No weights are needed without pixels.
+    """
     if not _has_pixels(site):
-        return (lambda _: []), "none: recorded"
-    detector = Detector(site.detection)
-    return detector.detect, detector.name
+        return (lambda _: []), "none: recorded", 1
+    detector = Detector(site.detection, FRAMES_IN_FLIGHT * len(site.cameras))
+    return detector.detect, detector.name, detector.lanes
 
 
 def _encoders(site: Site) -> EncoderOf:

@@ -32,6 +32,7 @@ BUNDLED = "bundled"
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 CameraId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+TileCount = Annotated[int, Field(ge=1, le=8)]
 ImageSize = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
@@ -143,8 +144,23 @@ class DetectionSettings(Settings):
         0.7, description="Non-maximum suppression drops a box above this overlap with a better one."
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0 ...")
+    engine: Literal["auto", "torch", "openvino", "onnx"] = Field(
+        "auto",
+        description="What runs a .pt file on a CPU; auto: the fastest here, measured once and"
+        " remembered, so possibly another one on another machine.",
+    )
+    tiles: tuple[TileCount, TileCount] = Field(
+        (1, 1),
+        description="Columns and rows in which a frame is looked at beside the whole, for small"
+        " people in large frames; each tile costs as much as a frame.",
+    )
     rate_hz: Positive | None = Field(
         None, description="Frames looked at per second and camera; default: all."
+    )
+    motion_gate_seconds: Positive | None = Field(
+        None,
+        description="While nothing moves, the last detections hold for at most this long; default:"
+        " people are sought in every frame that is looked at.",
     )
 
 

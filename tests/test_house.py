@@ -28,7 +28,6 @@ STAGES = ("detection", "tracking", "reid", "association")
 ABOVE_STAGES = "evaluation"  # may read any stage
 ONLY_UNDER = {
     "torch": ("pipeline.detection", "pipeline.reid", "pipeline.association"),
-    "torchvision": ("pipeline.detection", "pipeline.reid", "pipeline.association"),
     "ultralytics": ("pipeline.detection", "pipeline.reid", "pipeline.association"),
     "openvino": ("pipeline.reid", "pipeline.detection"),
     "moderngl": ("cameras.simulation",),

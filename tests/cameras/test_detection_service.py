@@ -73,3 +73,19 @@ def test_a_failure_reaches_those_who_wait_and_the_service_goes_on() -> None:
         with pytest.raises(RuntimeError, match="bad luck"):
             failed.result(10)
         assert fine.result(10).xyxy[0, 0] == 7
+
+
+def test_lanes_work_side_by_side_on_one_frame_each() -> None:
+    """Each call waits for the other: were there one lane, none would come back."""
+    both = threading.Barrier(2, timeout=10)
+    sizes: list[int] = []
+
+    def detect(images: Sequence[ImageArray]) -> list[sv.Detections]:
+        sizes.append(len(images))
+        both.wait()
+        return _brightness(images)
+
+    with DetectionService(detect, max_batch=3, lanes=2) as service:
+        futures = [service.submit(_image(value)) for value in range(4)]
+        assert [f.result(20).xyxy[0, 0] for f in futures] == [0, 1, 2, 3]
+    assert sizes == [1, 1, 1, 1]

@@ -92,6 +92,25 @@ def test_pixels_become_clips(tmp_path: Path, film: Callable[..., Path]) -> None:
     assert abs(float(appearance.crops.mean()) - 90) < 3
 
 
+def test_where_nothing_moves_detections_hold(tmp_path: Path, film: Callable[..., Path]) -> None:
+    """30 frames of somebody who stands still are looked at twice, and all have their box."""
+    video = film(tmp_path / "hall.mp4", [((90, 90, 90), lambda _: (200, 100))], 30)
+    looked: list[int] = []
+
+    def counting(images: Sequence[ImageArray]) -> list[sv.Detections]:
+        looked.append(len(images))
+        return _whole_frame(images)
+
+    closed: Closed = []
+    site = _site(VideoCamera(id="hall", video=str(video)))
+    still = site.detection.model_copy(update={"motion_gate_seconds": 1})
+    (status,) = _run(
+        site.model_copy(update={"detection": still}), lambda *p: closed.append(p), counting
+    )
+    assert (status.frames, sum(looked)) == (30, 2)
+    assert len(closed[0][0].scores) == 30
+
+
 def test_a_fault_is_contained(tmp_path: Path, film: Callable[..., Path]) -> None:
     """The detector fails on the video; the recorded camera beside it comes to its end."""
     video = film(tmp_path / "gate.mp4", [], 5)

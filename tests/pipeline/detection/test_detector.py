@@ -1,10 +1,10 @@
 """The detector on models that ultralytics itself can run beside it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from ultralytics import YOLO
 
 from pipeline.config import DetectionSettings
@@ -56,41 +56,55 @@ def test_result_does_not_depend_on_the_company(toy: Detector) -> None:
         np.testing.assert_array_equal(alone.confidence, among.confidence)
 
 
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained YOLO with the COCO classes, as ultralytics saves it."""
-    path = tmp_path_factory.mktemp("weights") / "untrained.pt"
-    torch.manual_seed(0)
-    model = YOLO("yolo11n.yaml")
-    model.model.names = {0: "person", **{index: f"class{index}" for index in range(1, 80)}}
-    model.save(str(path))
-    return path
-
-
-def test_agrees_with_ultralytics(untrained: Path) -> None:
-    """Same boxes as `YOLO.predict` for the same weights, size and thresholds."""
-    rng = np.random.default_rng(0)
-    picture = rng.integers(0, 255, (180, 320, 3), dtype=np.uint8)
-    threshold = 1e-7  # an untrained head is sure of nothing
-    settings = DetectionSettings(weights=str(untrained), confidence=threshold, image_size=320)
-    (ours,) = Detector(settings).detect([picture])
-    theirs = YOLO(str(untrained)).predict(
-        picture, conf=threshold, iou=0.7, imgsz=320, classes=[0], verbose=False, device="cpu"
+@pytest.mark.parametrize("end_to_end", [False, True], ids=["columns", "rows"])
+def test_agrees_with_ultralytics(
+    tmp_path: Path, make_untrained: Callable[..., Path], end_to_end: bool
+) -> None:
+    """Same boxes as `YOLO.predict` for the same weights, size and thresholds, by every engine."""
+    weights = str(make_untrained(tmp_path / "tiny.pt", end_to_end=end_to_end))
+    noise = np.random.default_rng(0).integers(0, 255, (9, 16, 3), dtype=np.uint8)
+    picture = noise.repeat(20, axis=0).repeat(20, axis=1)
+    threshold = 0.3
+    settings = {"weights": weights, "confidence": threshold, "image_size": 320}
+    theirs = YOLO(weights).predict(
+        picture,
+        conf=threshold,
+        iou=0.7,
+        imgsz=320,
+        classes=[0],
+        verbose=False,
+        device="cpu",
+        nms=False if end_to_end else None,
     )[0]
     expected = theirs.boxes.xyxy.numpy()
     has_area = (expected[:, 2] > expected[:, 0]) & (expected[:, 3] > expected[:, 1])
     assert has_area.sum() > 10
-    np.testing.assert_allclose(ours.xyxy, expected[has_area], atol=0.05)
-    np.testing.assert_allclose(ours.confidence, theirs.boxes.conf.numpy()[has_area], atol=1e-4)
+    for engine in ("torch", "openvino"):
+        detector = Detector(DetectionSettings(**settings, engine=engine))
+        assert detector.name == f"tiny.pt ({engine})"
+        (ours,) = detector.detect([picture])
+        np.testing.assert_allclose(ours.xyxy, expected[has_area], atol=0.1)
+        np.testing.assert_allclose(ours.confidence, theirs.boxes.conf.numpy()[has_area], atol=1e-3)
 
 
-def test_model_without_persons_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "cars.pt"
-    model = YOLO("yolo11n.yaml")
-    model.model.names = {index: f"vehicle{index}" for index in range(80)}
-    model.save(str(path))
+def test_small_people_are_found_in_tiles(toy_detector: Path) -> None:
+    """The network knows people of 64x128 only; in the frame as a whole this one is 36x72."""
+    large = np.zeros((768, 1280, 3), np.uint8)
+    large[100:244, 900:972] = 255
+    settings = DetectionSettings(weights=str(toy_detector), confidence=0.3)
+    assert len(Detector(settings).detect([large])[0]) == 0
+    tiled = settings.model_copy(update={"tiles": (2, 2)})
+    (found,) = Detector(tiled).detect([large])
+    assert len(found) >= 1
+    assert abs(found.xyxy[0] - [900, 100, 972, 244]).max() < 20
+
+
+def test_model_without_persons_is_refused(
+    tmp_path: Path, make_untrained: Callable[..., Path]
+) -> None:
+    path = make_untrained(tmp_path / "cars.pt", end_to_end=False, names=("car", "van", "bus"))
     with pytest.raises(WeightsError, match=r"cars\.pt: expected a model with a class person"):
-        Detector(DetectionSettings(weights=str(path)))
+        Detector(DetectionSettings(weights=str(path), engine="torch"))
 
 
 def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
