@@ -14,6 +14,8 @@ from pipeline.errors import WeightsError
 
 PRODUCTS: Final = {"openvino": "weights_openvino_model", "onnx": "weights.onnx"}
 """What ultralytics names its export of `weights.pt`, by format."""
+CHECKSUM: Final = "sha256"
+"""File beside an export that says what its bytes were when it was made."""
 VERSIONS: Final = ("ultralytics", "torch", "openvino", "onnxruntime")
 """Packages that decide what an export is and how fast it runs."""
 
@@ -55,7 +57,8 @@ def _version(package: str) -> str:
 def exported(weights: Path, kind: str) -> Path:
     """The export of a `.pt` file to `openvino` or `onnx`, made now where there is none.
 
-    It lies beside the weights, or in the cache folder where nothing can be written there.
+    It lies beside the weights, or in the cache folder where nothing can be written there. One whose
+    bytes are not those that were made is made again.
 
     Raises:
         WeightsError: It cannot be made or kept.
@@ -63,9 +66,11 @@ def exported(weights: Path, kind: str) -> Path:
     name = Path(f"{weights.stem}.exports") / f"{kind}-{weights_key(weights)}"
     places = [weights.parent / name, cache_folder() / name]
     for place in places:
-        if place.exists():
+        if _is_sound(place):
             return place / PRODUCTS[kind]
     for place in places:
+        if place.exists() and not _is_sound(place):
+            shutil.rmtree(place, ignore_errors=True)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             workplace = tempfile.TemporaryDirectory(dir=place.parent, prefix=".unfinished-")
@@ -73,11 +78,30 @@ def exported(weights: Path, kind: str) -> Path:
             continue
         with workplace as folder:
             _make(weights, kind, Path(folder), place)
-        return place / PRODUCTS[kind]
+        if _is_sound(place):
+            return place / PRODUCTS[kind]
     raise WeightsError(
         f"detection.engine: {kind}: cannot keep the export of {weights}: expected to write beside"
         f" it or in {cache_folder()}"
     )
+
+
+def _is_sound(place: Path) -> bool:
+    """Whether an export is there, as it was made."""
+    try:
+        return (place / CHECKSUM).read_text(encoding="utf-8") == _checksum(place)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum(place: Path) -> str:
+    """Of the names and bytes of all files below a folder but the checksum's own."""
+    digest = hashlib.sha256()
+    files = sorted(path for path in place.rglob("*") if path.is_file() and path.name != CHECKSUM)
+    for path in files:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(place).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _make(weights: Path, kind: str, workplace: Path, place: Path) -> None:
@@ -90,13 +114,14 @@ def _make(weights: Path, kind: str, workplace: Path, place: Path) -> None:
     done = subprocess.run(  # noqa: S603 (our own program)
         command, env=os.environ | OFFLINE, capture_output=True, text=True, errors="replace"
     )
-    if not (folder / PRODUCTS[kind]).exists():
+    if done.returncode or not (folder / PRODUCTS[kind]).exists():
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise WeightsError(
             f"detection.weights: {weights}: ultralytics cannot export it for {kind}: "
             f"{lines[-1][:160] if lines else f'exit code {done.returncode}'}"
         )
     copy.unlink()
+    (folder / CHECKSUM).write_text(_checksum(folder), encoding="utf-8")
     try:
         folder.rename(place)
     except OSError:

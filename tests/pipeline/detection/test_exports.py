@@ -47,7 +47,7 @@ def test_an_export_is_made_once_beside_the_weights(
     assert len(exporter) == 1
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert [path.name for path in first.parent.iterdir()] == ["weights.onnx"]
+    assert {path.name for path in first.parent.iterdir()} == {"weights.onnx", "sha256"}
 
 
 def test_other_weights_of_the_name_are_exported_anew(
@@ -88,17 +88,34 @@ def test_of_two_processes_at_once_the_first_to_end_wins(
     weights: Path, private_cache: Path, monkeypatch: pytest.MonkeyPatch, exporter: list[Path]
 ) -> None:
     place = exported(weights, "onnx")
-    shutil.rmtree(place.parent)
+    saved = place.parent.rename(weights.parent / "saved")
     fake = subprocess.run
+    theirs: list[int] = []
 
     def overtaken(command: Sequence[str], **how: object) -> subprocess.CompletedProcess[str]:
-        place.parent.mkdir()
-        place.write_bytes(b"theirs")
+        shutil.copytree(saved, place.parent)
+        theirs.append(place.stat().st_ino)
         return fake(command)
 
     monkeypatch.setattr(subprocess, "run", overtaken)
-    assert exported(weights, "onnx").read_bytes() == b"theirs"
+    assert [exported(weights, "onnx").stat().st_ino] == theirs
     assert len(list(weights.with_suffix(".exports").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "unsealed"])
+def test_a_damaged_export_is_made_again(
+    weights: Path, private_cache: Path, exporter: list[Path], damage: str
+) -> None:
+    place = exported(weights, "onnx")
+    if damage == "gone":
+        place.unlink()
+    elif damage == "unsealed":
+        (place.parent / "sha256").write_bytes(b"\xff")
+    else:
+        place.write_bytes({"cut": b"weights", "changed": b"weightswEights"}[damage])
+    assert exported(weights, "onnx").read_bytes() == b"weightsweights"
+    exported(weights, "onnx")
+    assert len(exporter) == 2
 
 
 def test_what_cannot_be_exported_is_named_in_one_line(weights: Path, private_cache: Path) -> None:
