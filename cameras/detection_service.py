@@ -1,9 +1,10 @@
-"""One detector for all cameras: frames that wait are detected together or side by side."""
+"""One detector for all cameras: frames that wait are looked at together, or side by side."""
 
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 
 import supervision as sv
@@ -22,13 +23,13 @@ class DetectionService:
 
     Args:
         detect: The detector; called from as many threads as there are lanes.
-        max_batch: Most frames taken at once; several lanes take one each.
-        lanes: How many frames or batches are in work at once.
+        max_batch: Most frames in one call.
+        lanes: How many calls are in work at once.
     """
 
     def __init__(self, detect: Detect, max_batch: int, lanes: int = 1) -> None:
         self._detect = detect
-        self._max_batch = max_batch if lanes == 1 else 1
+        self._max_batch = max_batch
         self._requests: queue.SimpleQueue[tuple[ImageArray, Future[sv.Detections]] | None] = (
             queue.SimpleQueue()
         )
@@ -62,12 +63,13 @@ class DetectionService:
     def _serve(self) -> None:
         while (request := self._requests.get()) is not None:
             batch = [request]
-            while len(batch) < self._max_batch and not self._requests.empty():
-                following = self._requests.get()
-                if following is None:
-                    self._requests.put(None)
-                    break
-                batch.append(following)
+            with suppress(queue.Empty):
+                while len(batch) < self._max_batch:
+                    following = self._requests.get_nowait()
+                    if following is None:
+                        self._requests.put(None)
+                        break
+                    batch.append(following)
             self._answer(batch)
 
     def _answer(self, batch: list[tuple[ImageArray, "Future[sv.Detections]"]]) -> None:

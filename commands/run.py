@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from cameras.detection_service import Detect, DetectionService
+from cameras.detection_service import DetectionService
 from cameras.encoding import EncoderOf, EncodingStage
 from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
@@ -92,7 +92,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     """
     started = time.monotonic()
     calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
-    detect, detector, lanes = _detector(site)
+    detection, detector = _detection(site)
     encoder_of = _encoders(site)
     splitter = TrackletSplitter(site.tracking.split_log_odds)
     _forget_expired(site, store)
@@ -101,7 +101,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     with (
         Writer(store, run_id) as writer,
         EncodingStage(encoder_of, splitter, writer.put, site.storage.thumbnails) as encoding,
-        DetectionService(detect, len(site.cameras), lanes) as service,
+        detection as service,
         ProgressDisplay(Console(stderr=True)) as display,
     ):
         pool = Pool(
@@ -125,15 +125,13 @@ def _has_pixels(site: Site) -> bool:
     return any(isinstance(camera, PixelCamera) for camera in site.cameras)
 
 
-def _detector(site: Site) -> tuple[Detect, str, int]:
-    """The function that finds people, its name, and from how many threads it may be called.
-
-    No weights are needed without pixels.
-    """
+def _detection(site: Site) -> tuple[DetectionService, str]:
+    """What finds people, and its name; no weights are needed without pixels."""
     if not _has_pixels(site):
-        return (lambda _: []), "none: recorded", 1
+        return DetectionService(lambda _: [], max_batch=1), "none: recorded"
     detector = Detector(site.detection, FRAMES_IN_FLIGHT * len(site.cameras))
-    return detector.detect, detector.name, detector.lanes
+    max_batch = len(site.cameras) if detector.batches else 1
+    return DetectionService(detector.detect, max_batch, detector.lanes), detector.name
 
 
 def _encoders(site: Site) -> EncoderOf:

@@ -41,6 +41,8 @@ class Detector:
         """Of weights and engine, for the record."""
         self.lanes = self._engine.lanes
         """From how many threads at once `detect` may be called."""
+        self.batches = self._engine.batches
+        """Whether several images in one call cost less than one by one."""
 
     def detect(self, images: Sequence[ImageArray]) -> list[sv.Detections]:
         """People in each image (H, W, 3) uint8 BGR; best first, boxes clipped to the image."""

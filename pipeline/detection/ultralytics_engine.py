@@ -1,6 +1,7 @@
 """torch, and every other format that ultralytics can load."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ class UltralyticsEngine:
     """A model behind ultralytics' one interface to its many formats; half precision on a GPU.
 
     On a CPU batches cost more than single frames (82 instead of 68 CPU ms a frame at 640x480,
-    YOLO26n in torch) and change the last bits of the result with the batch's size.
+    YOLO26n in torch) and change the last bits of the result with the batch's size. On a GPU one
+    thread may prepare a batch while the network is at work on another's.
 
     Args:
         path: The model's file or folder.
@@ -35,8 +37,6 @@ class UltralyticsEngine:
         WeightsError: ultralytics cannot load it.
     """
 
-    lanes = 1
-
     def __init__(self, path: Path, device: torch.device) -> None:
         self._model = _load(path, device)
         self._device = device
@@ -45,11 +45,13 @@ class UltralyticsEngine:
         self.is_end_to_end = bool(getattr(self._model, "end2end", False))
         fixed = self._model.format != "pt" and not getattr(self._model, "dynamic", False)
         self.input_size = tuple(self._model.imgsz) if fixed else None
-        self.batches = device.type != "cpu"
+        self.batches = device.type != "cpu" and not fixed
+        self.lanes = 1 if device.type == "cpu" else 2
+        self._computing = threading.Lock()
 
     def infer(self, batch: ImageArray) -> list[FloatArray]:
         """See `Engine.infer`."""
-        with torch.inference_mode():
+        with self._computing, torch.inference_mode():
             tensor = torch.from_numpy(batch).to(self._device)
             tensor = tensor.permute(0, 3, 1, 2).flip(1)  # (B, 3, H, W) RGB
             tensor = tensor.half() if self._model.fp16 else tensor.float()

@@ -26,14 +26,15 @@ def _image(value: int) -> ImageArray:
     return np.full((4, 4, 3), value, np.uint8)
 
 
-def test_everyone_gets_their_own_answer() -> None:
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_everyone_gets_their_own_answer(lanes: int) -> None:
     answers: dict[int, list[int]] = {}
 
     def worker(number: int, service: DetectionService) -> None:
         futures = [service.submit(_image(number * 20 + frame)) for frame in range(20)]
         answers[number] = [int(future.result().xyxy[0, 0]) for future in futures]
 
-    with DetectionService(_brightness, max_batch=3) as service:
+    with DetectionService(_brightness, max_batch=3, lanes=lanes) as service:
         threads = [threading.Thread(target=worker, args=(n, service)) for n in range(5)]
         for thread in threads:
             thread.start()
@@ -75,7 +76,7 @@ def test_a_failure_reaches_those_who_wait_and_the_service_goes_on() -> None:
         assert fine.result(10).xyxy[0, 0] == 7
 
 
-def test_lanes_work_side_by_side_on_one_frame_each() -> None:
+def test_lanes_work_side_by_side() -> None:
     """Each call waits for the other: were there one lane, none would come back."""
     both = threading.Barrier(2, timeout=10)
     sizes: list[int] = []
@@ -85,7 +86,7 @@ def test_lanes_work_side_by_side_on_one_frame_each() -> None:
         both.wait()
         return _brightness(images)
 
-    with DetectionService(detect, max_batch=3, lanes=2) as service:
+    with DetectionService(detect, max_batch=1, lanes=2) as service:
         futures = [service.submit(_image(value)) for value in range(4)]
         assert [f.result(20).xyxy[0, 0] for f in futures] == [0, 1, 2, 3]
     assert sizes == [1, 1, 1, 1]

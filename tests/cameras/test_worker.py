@@ -1,7 +1,7 @@
 """One camera's worker, and the pool that runs them side by side."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,11 @@ import supervision as sv
 
 from cameras.detection_service import DetectionService
 from cameras.pool import Pool
+from cameras.sources import open_frames
 from cameras.worker import CameraStatus, CameraWorker, State
 from pipeline.config import DetectionsCamera, Site, TracksCamera, VideoCamera
 from pipeline.errors import StoreError
-from pipeline.types import Appearance, Clip, ImageArray, NoAppearance, Tracklet
+from pipeline.types import Appearance, Clip, Frame, ImageArray, NoAppearance, Tracklet
 
 Closed = list[tuple[Tracklet, Appearance]]
 
@@ -109,6 +110,47 @@ def test_where_nothing_moves_detections_hold(tmp_path: Path, film: Callable[...,
     )
     assert (status.frames, sum(looked)) == (30, 2)
     assert len(closed[0][0].scores) == 30
+
+
+def test_a_slow_camera_delays_nobody(
+    tmp_path: Path, film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One camera gives its second frame only when the other has come to its end."""
+    video = film(tmp_path / "hall.mp4", [((90, 90, 90), lambda _: (200, 100))], 20)
+    cameras = [VideoCamera(id=name, video=str(video)) for name in ("slow", "quick")]
+    first_is_given, quick_has_ended = threading.Event(), threading.Event()
+
+    class Held:
+        """A camera's frames when they may come."""
+
+        expected_frames = 20
+
+        def __init__(self, camera: VideoCamera, site: Site) -> None:
+            self._is_slow, self._source = camera.id == "slow", open_frames(camera, site)
+            self.close = self._source.close
+
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in self._source:
+                if self._is_slow and frame.index:
+                    first_is_given.set()
+                    assert quick_has_ended.wait(10)
+                elif not self._is_slow:
+                    assert first_is_given.wait(10)
+                yield frame
+
+    def watch(statuses: Sequence[CameraStatus]) -> None:
+        slow, quick = statuses
+        if quick.state is State.ENDED and not quick_has_ended.is_set():
+            assert (slow.state, quick.frames) == (State.RUNNING, 20)
+            quick_has_ended.set()
+
+    monkeypatch.setattr("cameras.worker.open_frames", Held)
+    site, stop = _site(*cameras), threading.Event()
+    with DetectionService(_whole_frame, max_batch=2) as service:
+        pool = Pool([CameraWorker(c, site, service, lambda *_: None, stop) for c in cameras], stop)
+        pool.run(watch)
+    assert [status.state for status in pool.statuses] == [State.ENDED] * 2
+    assert [status.frames for status in pool.statuses] == [20, 20]
 
 
 def test_a_fault_is_contained(tmp_path: Path, film: Callable[..., Path]) -> None:
