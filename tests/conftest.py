@@ -6,6 +6,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+
+import pipeline.offline  # noqa: F401 (before OpenVINO)
+
+# isort: split
 import openvino
 import pytest
 from openvino import opset13 as ops

@@ -10,27 +10,31 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+import pipeline.offline  # noqa: F401 (inherited by the process that exports)
 from pipeline.errors import WeightsError
 
 PRODUCTS: Final = {"openvino": "weights_openvino_model", "onnx": "weights.onnx"}
 """What ultralytics names its export of `weights.pt`, by format."""
 CHECKSUM: Final = "sha256"
 """File beside an export that says what its bytes were when it was made."""
-VERSIONS: Final = ("ultralytics", "torch", "openvino", "onnxruntime")
+VERSIONS: Final = ("ultralytics", "torch", "openvino", "onnx", "onnxruntime")
 """Packages that decide what an export is and how fast it runs."""
 
 # In a process of its own: ultralytics writes to standard output, which belongs to `--json`, and
 # changes the state of torch. The height and width stay open: one export serves every frame size.
 EXPORT: Final = """
 import sys
+sys.modules["openvino_telemetry"] = None
 from ultralytics import YOLO
-model = YOLO(sys.argv[1])
-options = {"simplify": False} if sys.argv[2] == "onnx" else {}  # it would need onnxslim
-if getattr(model.model, "end2end", False):
-    options["nms"] = False  # else the export takes the other head
-model.export(format=sys.argv[2], dynamic=True, device="cpu", **options)
+try:
+    model = YOLO(sys.argv[1])
+    options = {"simplify": False} if sys.argv[2] == "onnx" else {}  # it would need onnxslim
+    if getattr(model.model, "end2end", False):
+        options["nms"] = False  # else the export takes the other head
+    model.export(format=sys.argv[2], dynamic=True, device="cpu", **options)
+except Exception as error:
+    sys.exit(next(iter(str(error).splitlines()), repr(error)))
 """
-OFFLINE: Final = {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true"}
 
 
 def cache_folder() -> Path:
@@ -112,7 +116,7 @@ def _make(weights: Path, kind: str, workplace: Path, place: Path) -> None:
     copy = Path(shutil.copyfile(weights, folder / "weights.pt"))
     command = [sys.executable, "-c", EXPORT, str(copy), kind]
     done = subprocess.run(  # noqa: S603 (our own program)
-        command, env=os.environ | OFFLINE, capture_output=True, text=True, errors="replace"
+        command, capture_output=True, text=True, errors="replace"
     )
     if done.returncode or not (folder / PRODUCTS[kind]).exists():
         lines = (done.stderr or done.stdout).strip().splitlines()

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import yaml
+
+import pipeline.offline  # noqa: F401 (before OpenVINO)
+
+# isort: split
+import openvino
 from openvino import Layout, Type
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -71,6 +75,10 @@ class OpenVinoEngine:
         return requests[key]
 
     def _read(self) -> Any:
+        if not _is_xml(self._path):  # else every reader that OpenVINO has complains aloud
+            raise WeightsError(
+                f"detection.weights: {self._path}: expected a whole OpenVINO network"
+            )
         try:
             return self._core.read_model(str(self._path))
         except RuntimeError as error:
@@ -93,6 +101,15 @@ class OpenVinoEngine:
             return self._core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as error:
             raise WeightsError(_not_a_model(self._path, error)) from None
+
+
+def _is_xml(path: Path) -> bool:
+    """Whether a file is there, of a network, and not cut short."""
+    try:
+        text = path.read_bytes().strip()
+    except OSError:
+        return False
+    return b"<net" in text[:200] and text.endswith(b"</net>")
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """torch, and every other format that ultralytics can load."""
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+import pipeline.offline  # noqa: F401 (before ultralytics)
 from pipeline.errors import WeightsError
 from pipeline.types import FloatArray, ImageArray
 
-# Before ultralytics is imported: it must not install packages, look for a network, or write to
-# standard output, which belongs to `--json`.
-os.environ["YOLO_AUTOINSTALL"] = "false"
-os.environ["YOLO_OFFLINE"] = "true"
-os.environ["YOLO_VERBOSE"] = "false"
-
+# isort: split
 from ultralytics.nn.autobackend import AutoBackend
 
 NAMES = {"pt": "torch"}

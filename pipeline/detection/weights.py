@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pipeline.offline  # noqa: F401 (before ultralytics)
 from pipeline.config import BUNDLED, DetectionSettings
 from pipeline.errors import WeightsError
 

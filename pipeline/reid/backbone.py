@@ -4,6 +4,10 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+
+import pipeline.offline  # noqa: F401 (before OpenVINO)
+
+# isort: split
 import openvino
 
 from pipeline.config import BUNDLED, ReidSettings

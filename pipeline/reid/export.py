@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
+
+import pipeline.offline  # noqa: F401 (before OpenVINO)
+
+# isort: split
 import openvino
 import torch
 from openvino.frontend import FrontEndManager

@@ -1,5 +1,6 @@
 """The detector on models that ultralytics itself can run beside it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_wrong_device_is_refused(toy_detector: Path) -> None:
     with pytest.raises(WeightsError, match=r"detection\.device"):
         Detector(DetectionSettings(weights=str(toy_detector), device="warp"))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_an_openvino_network_cut_short_is_refused(
+    toy_detector: Path, tmp_path: Path, share: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(toy_detector, tmp_path / "cut"))
+    network = folder / "toy.xml"
+    network.write_bytes(network.read_bytes()[: int(share * network.stat().st_size)])
+    with pytest.raises(WeightsError, match=r"toy\.xml: expected a whole OpenVINO network"):
+        Detector(DetectionSettings(weights=str(folder)))
+    assert capfd.readouterr() == ("", "")
