@@ -48,7 +48,9 @@ SETTLE_SECONDS = 0.2
 """Longer than the threads of a pool spin after their work."""
 AGREEMENT = 0.10
 STAGES = ("start_up", "decoding", "detection", "tracking", "encoding", "storing", "association")
-PACKAGES = "av lap numpy opencv-python openvino scipy sqlalchemy supervision torch ultralytics"
+PACKAGES = (
+    "av lap numpy onnxruntime opencv-python openvino scipy sqlalchemy supervision torch ultralytics"
+)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")
 
 Job = Mapping[str, Any]
