@@ -88,7 +88,7 @@ def test_arrays_equal_a_loop_over_textbook_filters():
         for i in range(4):
             a, b, d = states.covariance[:, i, row]
             p, h = np.array([[a, b], [b, d]]), np.array([[1.0, 0.0]])
-            s = h @ p @ h.T + (z[3] * kalman.MEASUREMENT[i]) ** 2 * (2 - score)
+            s = h @ p @ h.T + (z[3] * kalman.MEASUREMENT[i]) ** 2 * (4 - 3 * score)
             k = p @ h.T / s
             expected_mean[:, i, row] += (k * (z[i] - states.mean[0, i, row]))[:, 0]
             p = (np.eye(2) - k @ h) @ p

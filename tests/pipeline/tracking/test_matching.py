@@ -9,13 +9,13 @@ from hypothesis.extra.numpy import arrays
 from pipeline.geometry import area, iou
 from pipeline.tracking.matching import (
     BUFFER_SPREADS,
-    LEAST_OVERLAP,
     Pairs,
     candidates,
     overlaps,
     solve,
 )
 
+LEAST = np.array([0.15])
 COSTS = st.tuples(st.integers(0, 4), st.integers(0, 4)).flatmap(
     # whole tenths make ties and pairs worth nothing likely
     lambda shape: arrays(np.float64, shape, elements=st.integers(-9, 2).map(lambda v: v / 10))
@@ -60,6 +60,7 @@ def test_boxes_apart_in_both_directions_do_not_overlap():
 def test_candidates_equal_a_loop_over_pairs():
     tracks, detections = random_boxes(9, 2), random_boxes(14, 3)
     spreads = np.random.default_rng(4).uniform(0, 40, (9, 2))
+    least = np.random.default_rng(5).uniform(0, 0.4, 14)
     expected = {}
     for i, track in enumerate(tracks):
         growth = np.concatenate([-spreads[i], spreads[i]]) * BUFFER_SPREADS
@@ -68,9 +69,9 @@ def test_candidates_equal_a_loop_over_pairs():
             tall = np.array([[0, one[1], 1, one[3]]]), np.array([[0, other[1], 1, other[3]]])
             overlap = (iou(one[None], other[None]) * iou(*tall))[0, 0]
             certainty = area(track[None])[0] / area(one[None])[0]
-            if overlap > LEAST_OVERLAP:
-                expected[i, j] = certainty * (LEAST_OVERLAP - overlap)
-    pairs = candidates(tracks, spreads, detections)
+            if overlap > least[j]:
+                expected[i, j] = certainty * (least[j] - overlap)
+    pairs = candidates(tracks, spreads, detections, least)
     found = zip(pairs.tracks.tolist(), pairs.detections.tolist(), strict=True)
     assert dict(zip(found, pairs.costs.tolist(), strict=True)) == pytest.approx(expected)
     assert 9 < len(expected) < 9 * 14
@@ -80,19 +81,20 @@ def test_candidates_equal_a_loop_over_pairs():
 def test_of_two_places_the_certain_one_is_cheaper(sure, unsure):
     box = np.array([[0.0, 0, 40, 100]])
     sure, unsure = sorted([sure, unsure])
-    costs = [candidates(box, np.full((1, 2), s), box).costs[0] for s in (sure, unsure)]
+    costs = [candidates(box, np.full((1, 2), s), box, LEAST).costs[0] for s in (sure, unsure)]
     assert -1 <= costs[0] <= costs[1] + 1e-12 < 0
 
 
 def test_uncertainty_reaches_boxes_that_no_longer_touch():
     track, detection = np.array([[0.0, 0, 40, 100]]), np.array([[45.0, 0, 85, 100]])
-    assert len(candidates(track, np.zeros((1, 2)), detection).costs) == 0
-    assert len(candidates(track, np.array([[40.0, 0]]), detection).costs) == 1
+    assert len(candidates(track, np.zeros((1, 2)), detection, LEAST).costs) == 0
+    assert len(candidates(track, np.array([[40.0, 0]]), detection, LEAST).costs) == 1
 
 
 @pytest.mark.parametrize(("tracks", "detections"), [(0, 0), (0, 3), (3, 0)])
 def test_nothing_on_one_side_gives_no_pairs(tracks, detections):
-    pairs = candidates(random_boxes(tracks, 0), np.ones((tracks, 2)), random_boxes(detections, 1))
+    boxes, others = random_boxes(tracks, 0), random_boxes(detections, 1)
+    pairs = candidates(boxes, np.ones((tracks, 2)), others, np.full(detections, 0.15))
     assert len(pairs.tracks) == len(pairs.detections) == len(solve(pairs)) == 0
 
 

@@ -132,6 +132,13 @@ def test_a_strong_detection_wins_over_a_weak_one_that_fits_a_little_better(detec
         assert tracked.xyxy[ids_of(tracked).index(1), 0] == winner
 
 
+def test_a_weak_box_of_parts_of_two_people_does_not_stand_for_a_hidden_one(detections):
+    part = at(109) - [0, 0, 0, 20]  # overlaps by 0.53, its height by 0.8
+    start, after = detections([BOX, at(118)]), detections([BOX, part], [0.9, 0.3])
+    tracked = run([start] * 5 + [after] * 5)
+    assert [ids_of(t) for t in tracked] == [[1, 2]] * 5 + [[1]] * 5
+
+
 def test_what_is_weak_depends_on_what_the_camera_usually_gives(detections):
     """A detector that is never sure: 0.45 starts nothing at first and people later."""
     known, stranger = [BOX, at(300), at(500)], at(700)
