@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands import query, results, simulate
+from commands import query, results, simulate, train
 from commands.options import Config, Database, Json
 from pipeline.errors import UserError
 
@@ -38,6 +38,7 @@ def run(
 
 
 app.add_typer(query.app, name="query")
+app.add_typer(train.app, name="train")
 app.command()(results.export)
 app.command()(results.evaluate)
 app.command()(results.render)

@@ -2,6 +2,7 @@
 
 import timm
 import torch
+from timm.models._efficientnet_blocks import UniversalInvertedResidual
 from torch import Tensor, nn
 
 from pipeline.reid.osnet import OsNet
@@ -26,13 +27,20 @@ def build_backbone(name: BackboneName, size: tuple[int, int]) -> "MapBackbone":
 
 
 class MobileNetV4(nn.Module):
-    """timm's MobileNetV4 up to its last map, 1/32 of the image, without the wide layer after it."""
+    """timm's MobileNetV4 up to its last map, 1/32 of the image, without the wide layer after it.
+
+    Residual branches start at 0 (Goyal et al. 2017, arXiv 1706.02677, 5.1): drawn at random, so
+    many narrow layers drown the colours that the first ones see, and learning starts later.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.net = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
         self.channels: int = self.net.num_features
         del self.net.conv_head, self.net.norm_head
+        for block in self.net.blocks.modules():
+            if isinstance(block, UniversalInvertedResidual) and block.has_skip:
+                nn.init.zeros_(block.pw_proj.bn.weight)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps of normalised images."""
