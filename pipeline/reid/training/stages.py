@@ -173,9 +173,9 @@ class Training:
         frames = self._recipe.heads.frames
         path = self._folder / "vectors" / f"{name.replace(' ', '_')}.npy"
         if not path.exists():
-            self._stop_in_time()
             self._watch(f"vectors: {name}", 0, 1)
             _save_array(path, clip_vectors(encoder, source, frames, kinds, seed).vectors)
+            self._stop_in_time()
         present = presence(source, frames)
         return ClipVectors(np.load(path), present, source.identities, source.cameras)
 
@@ -206,11 +206,11 @@ class Training:
         """Scores of a head of one seed; it learns where it has not yet."""
         path = self._folder / "heads" / f"{name}-{seed}.json"
         if not path.exists():
-            self._stop_in_time()
             self._watch(f"head {name}", seed, self._recipe.heads.seeds)
             model = train_head(encoder, name, training, self._recipe.heads, seed)
             save_checkpoint(path.with_suffix(".checkpoint"), {"model": model}, Progress(0, []))
             _save_scores(path, self._scores(model.embed, conditions))
+            self._stop_in_time()
         return _load_scores(path)
 
     def _restored(self, encoder: VideoEncoder, name: HeadName) -> HeadModel:
@@ -232,7 +232,6 @@ class Training:
         frames = self._recipe.heads.frames
         embeddings: dict[str, dict[Kind, FloatArray]] = {}
         for test in self._tests:
-            self._stop_in_time()
             embeddings[test.name] = {
                 kind: embed_clips(
                     encoder, condition_pictures(test.source, frames, kind, CONDITION_SEED)
@@ -250,6 +249,7 @@ class Training:
         return Trained(encoder, [row], {name: each["clean"] for name, each in embeddings.items()})
 
     def _stop_in_time(self) -> None:
+        """After something was done and put down, so that every call gets further."""
         if self._deadline.is_over:
             raise OutOfTimeError
 
