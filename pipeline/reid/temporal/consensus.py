@@ -15,6 +15,8 @@ CONSENSUS_ITERATIONS = 2
 CONSENSUS_SHARPNESS = 10.0
 """Logit per unit of cosine: a frame .3 further from the consensus counts e^-3 as much. Set by that
 reasoning, not tuned."""
+ENOUGH = 1.0
+"""No two vectors are closer."""
 
 
 class Consensus(WeightingHead):
@@ -25,13 +27,20 @@ class Consensus(WeightingHead):
         return masked_softmax(consensus_logits(frames, present), present)
 
 
-def consensus_logits(frames: Tensor, present: Tensor) -> Tensor:
-    """beta cos(x_t, c) (B, K), with c the mean of frames weighted by their closeness to c."""
+def consensus_logits(frames: Tensor, present: Tensor, enough: Tensor | float = ENOUGH) -> Tensor:
+    """beta min(cos(x_t, c), m) (B, K), with c the mean of frames weighted by their closeness to c.
+
+    Args:
+        frames: (B, K, D).
+        present: (B, K) bool.
+        enough: m: frames at least this close all count the same.
+    """
     weights = even_weights(present)
     logits = torch.zeros_like(weights)
     directions = normalize(frames, dim=-1)
     for _ in range(CONSENSUS_ITERATIONS):
         centre = normalize(weighted_mean(frames, weights), dim=-1)
-        logits = CONSENSUS_SHARPNESS * (directions * centre[:, None]).sum(dim=-1)
+        cosines = (directions * centre[:, None]).sum(dim=-1)
+        logits = CONSENSUS_SHARPNESS * torch.clamp(cosines, max=enough)
         weights = masked_softmax(logits, present)
     return logits

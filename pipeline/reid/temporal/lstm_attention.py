@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from pipeline.reid.temporal.consensus import consensus_logits
+from pipeline.reid.temporal.consensus import ENOUGH, consensus_logits
 from pipeline.reid.temporal.weighting import WeightingHead, masked_softmax, weighted_mean, zeroed
 
 HIDDEN = 128
@@ -38,9 +38,10 @@ class ClipState:
 class LstmAttention(WeightingHead):
     """Consensus-weighted mean, corrected by what a unidirectional LSTM has seen so far.
 
-    z_t = MLP([x_t, h_t]) + beta cos(x_t, c),  w = softmax(z),  f = sum_t w_t x_t
+    z_t = MLP([x_t, h_t]) + beta min(cos(x_t, c), m),  w = softmax(z),  f = sum_t w_t x_t
 
     with h_t the LSTM's state, c the consensus of the clip, and the MLP's last layer zero at first.
+    m is learnt: frames of one person need not be alike beyond it. Untrained, it is 1.
 
     Args:
         dimension: Length D of frame vectors.
@@ -53,12 +54,13 @@ class LstmAttention(WeightingHead):
         self.score = nn.Sequential(
             nn.Linear(dimension + hidden, hidden), nn.Tanh(), zeroed(nn.Linear(hidden, 1))
         )
+        self.enough = nn.Parameter(torch.tensor(ENOUGH))
 
     def weights(self, frames: Tensor, present: Tensor) -> Tensor:
         """How much each frame (B, K, D) counts: (B, K), summing to 1 a clip, 0 where absent."""
         states, _ = self.lstm(frames)  # (B, K, H); absent frames come last and reach no other
         return masked_softmax(
-            self._learned(frames, states) + consensus_logits(frames, present), present
+            self._learned(frames, states) + consensus_logits(frames, present, self.enough), present
         )
 
     def start(self) -> ClipState:
@@ -83,7 +85,9 @@ class LstmAttention(WeightingHead):
         """Embedding (D,) and weights (K,) of the K >= 1 frames so far, as `forward` gives them."""
         frames = state.frames[None]
         present = torch.ones_like(frames[..., 0], dtype=torch.bool)
-        weights = torch.softmax(state.learned + consensus_logits(frames, present), dim=1)
+        weights = torch.softmax(
+            state.learned + consensus_logits(frames, present, self.enough), dim=1
+        )
         return weighted_mean(frames, weights)[0], weights[0]
 
     def _learned(self, frames: Tensor, states: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from pipeline.reid.pooling import ProjectedGem
 from pipeline.reid.samplers import IdentitySampler
 from pipeline.reid.settings import HeadName
 from pipeline.reid.temporal.heads import make_head
+from pipeline.reid.temporal.lstm_attention import LstmAttention
 from pipeline.reid.training.objective import Objective
 from pipeline.reid.training.optimising import make_optimiser, rate, set_rate
 from pipeline.reid.training.recipe import HeadStage
@@ -30,6 +31,10 @@ from pipeline.types import FloatArray
 _HEADS = 4  # tells uses of the seed apart
 TRAINED_WITH: Final = Corruption(wrong=0.15)
 CONFUSIONS: Final[tuple[Kind, ...]] = ("wrong_frames", "id_switch")
+ENOUGH_AT_FIRST: Final = 0.65
+"""Where the default head begins to learn from which cosine with the consensus on a frame counts in
+full. Of people that a backbone has not seen, 95 % of the right frames were closer to their clip's
+mean than .7, and 90 % of those of others less close than .54."""
 SHORTEST: Final = 0.5
 """Of a clip's frames, how many are looked at at least: tracklets have any length."""
 
@@ -111,7 +116,9 @@ def train_head(
     objective = Objective(
         stage.losses, encoder.settings.dimension, encoder.frame_dimension, int(labels.max()) + 1
     ).to(device)
-    optimiser = make_optimiser((model, objective), stage)
+    if isinstance(model.head, LstmAttention):
+        nn.init.constant_(model.head.enough, ENOUGH_AT_FIRST)
+    optimiser = make_optimiser((model.head, model, objective), stage, (stage.head_rate, 1, 1))
     sampler = IdentitySampler(clean.identities, clean.cameras, stage.people, stage.clips, seed)
     number = epoch = 0
     while number < stage.iterations:

@@ -1,7 +1,9 @@
 """How weights move: which of them decay, and how fast they go when."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -10,14 +12,30 @@ from torch import nn
 from pipeline.reid.training.recipe import Optimisation
 
 
-def make_optimiser(modules: Iterable[nn.Module], settings: Optimisation) -> torch.optim.AdamW:
-    """AdamW over all weights that may change; biases and scales of norms do not decay."""
-    weights = [w for module in modules for w in module.parameters() if w.requires_grad]
+def make_optimiser(
+    modules: Iterable[nn.Module], settings: Optimisation, multiples: Iterable[float] = repeat(1.0)
+) -> torch.optim.AdamW:
+    """AdamW over all weights that may change; biases and scales of norms do not decay.
+
+    Args:
+        modules: What learns; a weight belongs to the first module that has it.
+        settings: How.
+        multiples: Of the learning rate, one for each module.
+    """
+    alike: defaultdict[tuple[float, bool], dict[nn.Parameter, None]] = defaultdict(dict)
+    for module, multiple in zip(modules, multiples, strict=False):
+        for weight in module.parameters():
+            if weight.requires_grad and not any(weight in group for group in alike.values()):
+                alike[multiple, weight.ndim > 1][weight] = None
     groups: list[dict[str, Any]] = [
-        {"params": [w for w in weights if w.ndim > 1]},
-        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": list(weights),
+            "multiple": multiple,
+            "weight_decay": settings.weight_decay if decays else 0.0,
+        }
+        for (multiple, decays), weights in alike.items()
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
 def rate(settings: Optimisation, iteration: int) -> float:
@@ -30,6 +48,6 @@ def rate(settings: Optimisation, iteration: int) -> float:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
-    """Go on at this learning rate."""
+    """Go on at this learning rate, times each module's multiple."""
     for group in optimiser.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group["multiple"]

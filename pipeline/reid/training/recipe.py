@@ -122,8 +122,13 @@ class HeadStage(Optimisation):
     )
     frames: Count = Field(8, description="Frames of a clip that are looked at.")
     seeds: Count = Field(3, description="How often each is learnt.")
-    corrupted: Probability = Field(0.5, description="Share of clips with a corruption.")
-    variants: Count = Field(3, description="Corrupted pictures computed of each clip.")
+    head_rate: Rate = Field(
+        5.0, description="Learning rate of the head, as a multiple: all before it has learnt."
+    )
+    corrupted: Probability = Field(0.4, description="Share of clips with a corruption.")
+    variants: Count = Field(
+        2, description="Corrupted pictures computed of each clip; of every other one, occlusions."
+    )
 
 
 class TeacherWeights(Settings):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Final, get_args
 
@@ -43,6 +44,8 @@ WEIGHTS: Final = "encoder.safetensors"
 UNTRAINED: Final[tuple[HeadName, ...]] = ("mean", "consensus")
 """Heads that need not learn."""
 SINGLE: Final = "single frame"
+VARIANTS: Final[tuple[tuple[Kind, ...], ...]] = (("occluded",), PICTURE_KINDS)
+"""Heads learn most from occlusions, in which frames of one clip differ."""
 CONDITION_SEED: Final = 7
 """What befalls the clips that are scored is the same for every recipe."""
 
@@ -156,8 +159,10 @@ class Training:
         seed = self._recipe.seed
         clean = self._kept("train-clean", encoder, self._source, ("clean",), seed)
         variants = [
-            self._kept(f"train-{number}", encoder, self._source, PICTURE_KINDS, seed + number)
-            for number in range(1, self._recipe.heads.variants + 1)
+            self._kept(f"train-{number}", encoder, self._source, kinds, seed + number)
+            for number, kinds in zip(
+                range(1, self._recipe.heads.variants + 1), cycle(VARIANTS), strict=False
+            )
         ]
         return HeadTraining(clean, variants)
 

@@ -105,6 +105,16 @@ def test_consensus_worked_by_hand() -> None:
     )
 
 
+def test_frames_that_are_alike_enough_count_the_same() -> None:
+    """Of cosines (.94, .94, .67) with the mean at first: all above .6, so all stay the mean's."""
+    frames = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.4, 0.9165]]])
+    logits = consensus_logits(frames, _present(3, 3), 0.6)
+    assert logits.tolist() == [[pytest.approx(0.6 * CONSENSUS_SHARPNESS)] * 3]
+    wrong = consensus_logits(torch.tensor([[[1.0, 0], [1, 0], [0, 1]]]), _present(3, 3), 0.6)
+    torch.testing.assert_close(wrong[0, :2], torch.full((2,), 0.6 * CONSENSUS_SHARPNESS))
+    assert wrong[0, 2] < wrong[0, 0] - 4
+
+
 def test_wrong_frame_counts_little() -> None:
     """Seven frames of one person and one of another: the mean errs, the consensus hardly."""
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ from pipeline.reid.datasets.sources import ClipsInMemory
 from pipeline.reid.training.curves import CURVES, draw_curves, read_curves, smoothed
 from pipeline.reid.training.distillation import NoTeacher
 from pipeline.reid.training.loop import CHECKPOINT, Deadline, OutOfTimeError, train_frames
-from pipeline.reid.training.optimising import rate
+from pipeline.reid.training.optimising import make_optimiser, rate, set_rate
 from pipeline.reid.training.recipe import Optimisation, Recipe
 from pipeline.reid.training.table import TestSet
 from pipeline.reid.video_encoder import VideoEncoder, embed_clips
@@ -148,6 +148,20 @@ def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
     assert rate(settings, 4) == 1
     assert rate(settings, 9) == pytest.approx(0.6)  # half-way
     assert rate(settings, 14) == pytest.approx(0.2)
+
+
+def test_modules_learn_at_multiples_of_the_rate_and_only_matrices_decay() -> None:
+    whole = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1, bias=False))
+    settings = Optimisation(iterations=1, learning_rate=1, weight_decay=0.5)
+    optimiser = make_optimiser((whole[1], whole), settings, (4, 1))
+    set_rate(optimiser, 0.1)
+    found = {
+        weight: (group["lr"], group["weight_decay"])
+        for group in optimiser.param_groups
+        for weight in group["params"]
+    }
+    first, bias, second = whole.parameters()
+    assert found == {first: (0.1, 0.5), bias: (0.1, 0), second: (0.4, 0.5)}
 
 
 def test_a_deadline_is_over_when_its_time_has_come() -> None:
