@@ -19,7 +19,7 @@ import numpy as np
 import supervision as sv
 from recordings import Moment, Recording
 
-from pipeline.config import TrackingSettings
+from pipeline.config import DetectionSettings, TrackingSettings
 from pipeline.evaluation.camera_tracks import CameraTracks
 from pipeline.tracking.tracker import Tracker
 from pipeline.tracking.tracklets import TrackletBuilder
@@ -123,8 +123,14 @@ def _read_rows(tracks: Any) -> tuple[IntArray, DoubleArray]:
 
 def _ours(_recording: Recording) -> Follower:
     tracker = Tracker(TrackingSettings())
+    least = DetectionSettings().confidence  # as `run` hands detections on
+
+    def prepare(moment: Moment) -> tuple[Any, int]:
+        found = _detections(moment)
+        return found[found.confidence >= least], moment.timestamp_us
+
     return Follower(
-        lambda moment: (_detections(moment), moment.timestamp_us),
+        prepare,
         lambda prepared: tracker.update(*prepared),
         _read_detections,
     )
