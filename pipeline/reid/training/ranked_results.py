@@ -19,7 +19,7 @@ FRAMES: Final = 3
 HEIGHT_PX: Final = 96
 JPEG_QUALITY: Final = 80
 STYLE: Final = """
-body { margin: 2rem auto; max-width: 96rem; padding: 0 1rem; color: #282828; background: #fafafa;
+body { margin: 2rem auto; max-width: 112rem; padding: 0 1rem; color: #282828; background: #fafafa;
   font: 15px/1.4 system-ui, sans-serif }
 .search { display: flex; gap: .4rem; margin: .4rem 0; align-items: flex-start; overflow-x: auto }
 figure { margin: 0; border: 3px solid #888; background: #fff }
