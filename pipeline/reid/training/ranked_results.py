@@ -77,8 +77,9 @@ def write_page(
     """One HTML file that holds its pictures."""
     parts = [
         f"<h1>{escape(title)}</h1><p class=note>Left the query, then its {ANSWERS} most similar"
-        " clips of other cameras; green: the same person, red: somebody else. Queries are taken at"
-        " even distances, not chosen. Number: camera, and cosine.</p>"
+        " clips, without those of the same person before the same camera; green: the same person,"
+        " red: somebody else. Queries are taken at even distances, not chosen. Number: camera, and"
+        " cosine.</p>"
     ]
     for test, found in searches:
         parts.append(f"<h2>{escape(test.name)}</h2>")
