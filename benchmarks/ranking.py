@@ -49,7 +49,7 @@ from pipeline.reid.ranking.reranking import expanded_cross_neighbourhood, k_reci
 from pipeline.reid.training.recipe import load_recipe
 from pipeline.reid.video_encoder import embed_clips
 from pipeline.reid.weights import load_encoder, weights_hash
-from pipeline.types import DoubleArray, FloatArray, IntArray
+from pipeline.types import BoolArray, DoubleArray, FloatArray, ImageArray, IntArray
 
 PROTOCOL: Final = Protocol("cross-camera, everybody's clips sought in turn")
 STRIPES, BINS = 6, (8, 4, 4)
@@ -243,7 +243,7 @@ WAYS: Final[dict[str, Ranking]] = {
 # Measuring them.
 
 
-def stripe_colours(clip: FloatArray) -> FloatArray:
+def stripe_colours(clip: ImageArray) -> FloatArray:
     """Square roots of histograms of hue, saturation and value in stripes, mean over frames."""
     rows = []
     for frame in clip:
@@ -297,7 +297,7 @@ def score(way: Ranking, views: Views, other: Views) -> dict[str, float]:
     return {**means, "cpu_ms_per_query": statistics.median(milliseconds)}
 
 
-def pairs_across(views: Views) -> tuple[DoubleArray, IntArray, list[str], list[str]]:
+def pairs_across(views: Views) -> tuple[DoubleArray, BoolArray, list[str], list[str]]:
     """Similarity of all pairs of two cameras, whether it is one person, and the cameras."""
     first, second = np.triu_indices(len(views.identities), 1)
     kept = views.cameras[first] != views.cameras[second]
