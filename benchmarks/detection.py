@@ -6,7 +6,6 @@ the whole process with all its threads.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -35,7 +34,7 @@ from detection_measures import (
     speed,
     tiling,
 )
-from end_to_end import circumstances
+from documents import document, start, write
 
 from pipeline.config import BUNDLED, DetectionSettings
 from pipeline.detection.weights import find_weights
@@ -181,35 +180,23 @@ def main() -> None:
             summary["tiles"] = in_fresh_process(tiling, task)
         size = in_fresh_process(inputs_of, Task(weights, options.clips[0], 1))
         precision = in_fresh_process(precision_of, weights)
-    document = {
-        "benchmark": "detection",
-        "command": [
-            "python",
-            "benchmarks/detection.py",
-            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
-        ],
-        "seed": None,
-        **circumstances(),
-        "settings": {
+    result = document(
+        "detection",
+        None,
+        settings={
             "weights": found_weights.name,
             "confidence": CONFIDENCE,
             "input_height_width": size,
             "openvino_precision": precision,
             "gate_seconds": GATE_SECONDS,
         },
-        "not_available": absent,
-        "summary": summary,
-        "runs": runs,
-    }
+        not_available=absent,
+        summary=summary,
+        runs=runs,
+    )
     show(summary)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+    write(result, options.output)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)

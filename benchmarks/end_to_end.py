@@ -21,7 +21,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -33,12 +32,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from documents import document, start, write
 
 from pipeline.config import Site, VideoCamera, load_site
 from pipeline.errors import UserError
@@ -48,10 +47,6 @@ SETTLE_SECONDS = 0.2
 """Longer than the threads of a pool spin after their work."""
 AGREEMENT = 0.10
 STAGES = ("start_up", "decoding", "detection", "tracking", "encoding", "storing", "association")
-PACKAGES = (
-    "av lap numpy onnxruntime opencv-python openvino scipy sqlalchemy supervision torch ultralytics"
-)
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")
 
 Job = Mapping[str, Any]
 """What a measured process is told, as JSON."""
@@ -388,31 +383,6 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def circumstances() -> dict[str, Any]:
-    """Commit, machine, versions."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-
-    processor = Path("/proc/cpuinfo").read_text().partition("model name\t: ")[2].partition("\n")[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(git("status", "--porcelain")),
-        "machine": {
-            "processor": processor,
-            "cores": len(os.sched_getaffinity(0)),
-            "memory_gb": round(memory, 1),
-            "system": platform.platform(),
-        },
-        "versions": {"python": platform.python_version()}
-        | {package: metadata.version(package) for package in PACKAGES.split()},
-        "threads": {name: os.environ.get(name) for name in THREAD_VARIABLES},
-    }
-
-
 def show(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """The table: median [least..greatest]; a warning where stages and whole disagree."""
 
@@ -466,30 +436,21 @@ def main() -> None:
     frames = {side: measures["frames"] for side, measures in summary.items() if side != "stages"}
     if len({tuple(count.values()) for count in frames.values()}) > 1:
         print(f"warning: not the same frames: {frames}", file=sys.stderr)
-    document = {
-        "benchmark": "end_to_end",
-        # Of a path its name alone: where somebody keeps their data is nobody's business.
-        "command": [
-            "python",
-            "benchmarks/end_to_end.py",
-            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
-        ],
-        "seed": None,
-        **circumstances(),
-        "settings": {
+    result = document(
+        "end_to_end",
+        None,
+        settings={
             "cameras": len(site.cameras),
             "engine": options.engine,
             "weights": Path(site.detection.weights).name,
             "input_height_width": size,
             "our_confidence": site.detection.confidence,
         },
-        "summary": summary,
-        "runs": runs,
-    }
+        summary=summary,
+        runs=runs,
+    )
     show(summary)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+    write(result, options.output)
 
 
 if __name__ == "__main__":
@@ -497,8 +458,4 @@ if __name__ == "__main__":
         kind, told, target = sys.argv[2:]
         Path(target).write_text(json.dumps(CHILDREN[kind](json.loads(told))))
         sys.exit()
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)

@@ -8,7 +8,6 @@ need beside the encoder's is one of colours alone: histograms of six stripes.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -22,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from end_to_end import circumstances
+from documents import document, start, write
 
 from commands.training_clips import simulated_archive
 from pipeline.errors import UserError
@@ -390,24 +389,17 @@ def main() -> None:
     for name, rows in tables.items():
         show(name, rows)
         print(", ".join(f"{key} {value:.2f}" for key, value in certain[name].items()), end="\n\n")
-    document = {
-        "benchmark": "ranking",
-        "command": ["python", "benchmarks/ranking.py", options.recipe.name, "TRAINING"],
-        **circumstances(),
-        "recipe": recipe.name,
-        "weights": weights_hash(weights),
-        "protocol": PROTOCOL.name,
-        "rankings": tables,
-        "decisions": certain,
-    }
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+    result = document(
+        "ranking",
+        None,
+        recipe=recipe.name,
+        weights=weights_hash(weights),
+        protocol=PROTOCOL.name,
+        rankings=tables,
+        decisions=certain,
+    )
+    write(result, options.output)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)

@@ -11,7 +11,6 @@ in reality.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -28,14 +27,13 @@ from scipy.optimize import linear_sum_assignment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from end_to_end import circumstances
+from documents import document, start, write
 
 from cameras.simulation.cast import ALIKE
 from cameras.simulation.crops import OTHERS_KNOWN, ClipStudio, TrainingClip
 from cameras.simulation.scene import Capture, Scene
 from cameras.simulation.settings import load_simulation
 from pipeline.config import DetectionSettings, ReidSettings
-from pipeline.errors import UserError
 from pipeline.geometry import iou
 from pipeline.types import BoolArray, DoubleArray, ImageArray, IntArray
 
@@ -281,16 +279,10 @@ def main() -> None:
     rounds = identity_rounds(options.rounds, options.seed, options.frames, reid)
     identities = spread(rounds)
     show(detector, identities)
-    document = {
-        "benchmark": "realism",
-        "command": [
-            "python",
-            "benchmarks/realism.py",
-            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
-        ],
-        "seed": options.seed,
-        **circumstances(),
-        "settings": {
+    result = document(
+        "realism",
+        options.seed,
+        settings={
             "detector": DETECTOR,
             "reid": REID,
             "confidence": CONFIDENCE,
@@ -300,17 +292,11 @@ def main() -> None:
             "cameras_each": CAMERAS_EACH,
             "frames": options.frames,
         },
-        "summary": {"detector": detector, "identities": identities},
-        "runs": rounds,
-    }
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+        summary={"detector": detector, "identities": identities},
+        runs=rounds,
+    )
+    write(result, options.output)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)

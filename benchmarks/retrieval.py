@@ -8,7 +8,6 @@ threads; memory the greatest the process ever held, and what it held before the 
 """
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -26,9 +25,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from end_to_end import circumstances
+from documents import document, start, write
 
-from pipeline.errors import UserError
 from pipeline.evaluation.retrieval.scores import evaluate_retrieval
 from pipeline.reid.datasets.protocols import Protocol
 from pipeline.reid.ranking.reranking import jaccard_distances, k_reciprocal
@@ -218,33 +216,21 @@ def main() -> None:
     show(summary)
     for encoder in disagreements(summary):
         print(f"warning: {encoder}: the two sides' mAP differ", file=sys.stderr)
-    document = {
-        "benchmark": "retrieval",
-        "command": [
-            "python",
-            "benchmarks/retrieval.py",
-            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
-        ],
-        "seed": options.seed,
-        **circumstances(),
-        "settings": {
+    result = document(
+        "retrieval",
+        options.seed,
+        settings={
             "queries": QUERIES,
             "gallery": GALLERY,
             "dimension": DIMENSION,
             "noise": NOISE,
             "reranked": QUERIES // 2 + GALLERY // 2,
         },
-        "summary": summary,
-        "runs": runs,
-    }
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+        summary=summary,
+        runs=runs,
+    )
+    write(result, options.output)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)

@@ -8,7 +8,6 @@ ends.
 """
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -30,9 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from end_to_end import circumstances
-
-from pipeline.errors import UserError
+from documents import document, start, write
 
 DEMO: Final = Path(__file__).resolve().parents[1] / "demo" / "simulation.yaml"
 PEOPLE: Final = (1, 10, 50)
@@ -280,27 +277,15 @@ def main() -> None:
     runs = measure(options)
     summary = summarise(runs)
     show(renderer, summary)
-    document = {
-        "benchmark": "simulation",
-        "command": [
-            "python",
-            "benchmarks/simulation.py",
-            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
-        ],
-        "seed": 0,
-        **circumstances(),
-        "settings": {"renderer": renderer, **vars(options), "output": None},
-        "summary": summary,
-        "runs": runs,
-    }
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+    result = document(
+        "simulation",
+        0,
+        settings={"renderer": renderer, **vars(options), "output": None},
+        summary=summary,
+        runs=runs,
+    )
+    write(result, options.output)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)

@@ -8,7 +8,6 @@ Throughput is the CPU time of the tracker's own call, on detections that are alr
 
 import argparse
 import gc
-import json
 import os
 import statistics
 import sys
@@ -30,11 +29,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from end_to_end import circumstances
+from documents import document, start, write
 from peers import OLD_SUPERVISION, OUR_TRACKLETS, OURS, PEERS, Peer, follow, our_tracklets
 from recordings import Recording, crowd, first, read_set, thinned
 
-from pipeline.errors import UserError
 from pipeline.evaluation.camera_tracks import CameraTracks
 from pipeline.evaluation.distractors import counted_truth, without_distractors
 from pipeline.evaluation.purity import score_tracklets
@@ -206,37 +204,24 @@ def main() -> None:
         name: {case: _spread(values) for case, values in by_case.items()}
         for name, by_case in runs.items()
     }
-    about = circumstances()
-    about["versions"] |= versions(peers)
-    document = {
-        "benchmark": "tracking",
-        "command": [
-            "python",
-            "benchmarks/tracking.py",
-            *(Path(word).name if os.sep in word else word for word in sys.argv[1:]),
-        ],
-        "seed": SEED,
-        **about,
-        "settings": {
+    result = document(
+        "tracking",
+        SEED,
+        settings={
             "sequences": {name: [r.name for r in its] for name, its in sets.items()},
             "timed_frames": TIMED_FRAMES,
         },
-        "not_available": absent,
-        "summary": {**scores, "frames per CPU second": speeds},
-        "runs": runs,
-    }
+        not_available=absent,
+        summary={**scores, "frames per CPU second": speeds},
+        runs=runs,
+    )
+    result["versions"] |= versions(peers)
     for case in cases if speeds else ():
         print(f"\n{case}: frames per CPU second, median least greatest", file=sys.stderr)
         for name, by_case in speeds.items():
             print(_line(name, by_case[case]), file=sys.stderr)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(document, indent=2) + "\n")
+    write(result, options.output)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    start(main)
