@@ -15,9 +15,17 @@ from cameras.motion import MotionGate
 from cameras.sources import open_frames, open_observations
 from pipeline.config import Camera, PixelCamera, Site, TracksCamera
 from pipeline.errors import UserError
+from pipeline.tracking.appearance import CropLooks, EmbedCrops, Looks, RecordedLooks
 from pipeline.tracking.tracker import Tracker
 from pipeline.tracking.tracklets import TrackletBuilder
-from pipeline.types import Appearance, Frame, Observation, Tracklet
+from pipeline.types import (
+    EMBEDDING_KEY,
+    Appearance,
+    Frame,
+    ImageArray,
+    Observation,
+    Tracklet,
+)
 
 FRAMES_IN_FLIGHT = 2
 """Frames of one camera that may wait for the detector: the next is decoded meanwhile."""
@@ -86,12 +94,14 @@ class CameraWorker:
         detector: DetectionService,
         on_tracklet: OnTracklet,
         stop: threading.Event,
+        embed: EmbedCrops | None = None,
     ) -> None:
         self._camera = camera
         self._site = site
         self._detector = detector
         self._on_tracklet = on_tracklet
         self._stop = stop
+        self._embed = embed
         self.status = CameraStatus(camera.id)
         self._tracker = Tracker(site.tracking)
         self._builder = TrackletBuilder(camera.id, site.tracking)
@@ -138,7 +148,7 @@ class CameraWorker:
         self.status.expected_frames = source.expected_frames or 0
         try:
             for frame, detections in self._detected(source):
-                tracked = self._track(detections, frame.timestamp_us)
+                tracked = self._track(detections, frame.timestamp_us, frame.image)
                 self._close(self._builder.add_frame(tracked, frame))
                 self._note(frame.index, frame.timestamp_us, len(tracked))
         finally:
@@ -186,13 +196,24 @@ class CameraWorker:
     def _track_recorded(self, observation: Observation) -> sv.Detections:
         if isinstance(self._camera, TracksCamera):
             return observation.detections
-        return self._track(observation.detections, observation.timestamp_us)
+        return self._track(observation.detections, observation.timestamp_us, None)
 
-    def _track(self, detections: sv.Detections, timestamp_us: int) -> sv.Detections:
+    def _track(
+        self, detections: sv.Detections, timestamp_us: int, image: ImageArray | None
+    ) -> sv.Detections:
         assert detections.confidence is not None
         confident = detections[detections.confidence >= self._site.detection.confidence]
         assert isinstance(confident, sv.Detections)
-        return self._tracker.update(confident, timestamp_us)
+        return self._tracker.update(confident, timestamp_us, self._looks(confident, image))
+
+    def _looks(self, detections: sv.Detections, image: ImageArray | None) -> Looks | None:
+        """How people look, where the tracker may ask."""
+        if not self._site.tracking.appearance:
+            return None
+        if image is not None:
+            assert self._embed is not None
+            return CropLooks(detections, image, self._embed)
+        return RecordedLooks(detections) if EMBEDDING_KEY in detections.data else None
 
     def _close(self, closed: list[tuple[Tracklet, Appearance]]) -> None:
         for tracklet, appearance in closed:

@@ -93,7 +93,9 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     started = time.monotonic()
     calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
     detection, detector = _detection(site)
-    encoder_of = _encoders(site)
+    backbone = OpenVinoBackbone(site.reid) if _has_pixels(site) else None
+    encoder_of = _encoders(site, backbone)
+    embed = None if backbone is None else backbone.embed
     splitter = TrackletSplitter(site.tracking.split_log_odds)
     _forget_expired(site, store)
     run_id, finished = _begin(site, store, detector, set(calibrations), resume=resume)
@@ -106,7 +108,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     ):
         pool = Pool(
             [
-                CameraWorker(camera, site, service, encoding.put, stop)
+                CameraWorker(camera, site, service, encoding.put, stop, embed)
                 for camera in site.cameras
                 if camera.id not in finished
             ],
@@ -134,12 +136,12 @@ def _detection(site: Site) -> tuple[DetectionService, str]:
     return DetectionService(detector.detect, max_batch, detector.lanes), detector.name
 
 
-def _encoders(site: Site) -> EncoderOf:
+def _encoders(site: Site, backbone: OpenVinoBackbone | None) -> EncoderOf:
     """Which encoder is for which appearance: a backbone for pixels, else what was recorded."""
     recorded = RecordedEncoder(site.site)
-    if not _has_pixels(site):
+    if backbone is None:
         return lambda _: recorded
-    clips = ClipEncoder(OpenVinoBackbone(site.reid))
+    clips = ClipEncoder(backbone)
     return lambda appearance: clips if isinstance(appearance, Clip) else recorded
 
 

@@ -1,6 +1,7 @@
 """The frame backbone: crops in, one embedding a crop out, by OpenVINO from an IR or ONNX file."""
 
 import hashlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225])
 class OpenVinoBackbone:
     """A frame-embedding model file: OpenVINO IR (.xml with .bin beside it) or ONNX.
 
-    Computed in float32, so that the same crop has the same embedding on another machine.
+    Computed in float32, so that the same crop has the same embedding on another machine. Threads
+    may share it: they wait for each other.
 
     Args:
         settings: Which file, and how it wants its input.
@@ -32,6 +34,7 @@ class OpenVinoBackbone:
 
     def __init__(self, settings: ReidSettings) -> None:
         self._input = settings.input
+        self._lock = threading.Lock()
         path = _find(settings.weights)
         self.name = path.stem
         self.sha256 = _hash(path)
@@ -56,8 +59,10 @@ class OpenVinoBackbone:
         return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
     def _run(self, crops: ImageArray) -> DoubleArray:
-        output = self._model(_prepare(crops, self._input))[0]
-        return np.asarray(output, np.float64).reshape(len(crops), -1)
+        prepared = _prepare(crops, self._input)
+        with self._lock:
+            output = np.array(self._model(prepared)[0], np.float64)
+        return output.reshape(len(crops), -1)
 
 
 def _prepare(crops: ImageArray, kind: str) -> FloatArray:

@@ -95,6 +95,12 @@ def overlaps(first: Boxes, second: Boxes, growth: DoubleArray) -> DoubleArray:
     return np.asarray(both * shared[1] / (either * tall))
 
 
+def contested(pairs: Pairs) -> BoolArray:
+    """Which pairs (P,) have a rival: another pair of the same track or the same detection."""
+    rows, columns = pairs.tracks, pairs.detections
+    return np.asarray((np.bincount(rows)[rows] > 1) | (np.bincount(columns)[columns] > 1))
+
+
 def solve(pairs: Pairs) -> IntArray:
     """The numbers of the pairs to make: the assignment of least total cost.
 
@@ -102,12 +108,11 @@ def solve(pairs: Pairs) -> IntArray:
     have no rival are made at once; only the rest goes to the solver (Jonker-Volgenant).
     """
     worth = np.flatnonzero(pairs.costs < 0)
-    rows, columns = pairs.tracks[worth], pairs.detections[worth]
-    alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
-    if alone.all():
+    is_contested = contested(pairs[worth])
+    if not is_contested.any():
         return worth
-    contested = worth[~alone]
-    return np.concatenate([worth[alone], contested[_solve_contested(pairs[contested])]])
+    rest = worth[is_contested]
+    return np.concatenate([worth[~is_contested], rest[_solve_contested(pairs[rest])]])
 
 
 def _solve_contested(pairs: Pairs) -> IntArray:

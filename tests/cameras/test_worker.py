@@ -14,7 +14,16 @@ from cameras.sources import open_frames
 from cameras.worker import CameraStatus, CameraWorker, State
 from pipeline.config import DetectionsCamera, Site, TracksCamera, VideoCamera
 from pipeline.errors import StoreError
-from pipeline.types import Appearance, Clip, Frame, ImageArray, NoAppearance, Tracklet
+from pipeline.tracking.appearance import EmbedCrops
+from pipeline.types import (
+    Appearance,
+    Clip,
+    FloatArray,
+    Frame,
+    ImageArray,
+    NoAppearance,
+    Tracklet,
+)
 
 Closed = list[tuple[Tracklet, Appearance]]
 
@@ -48,10 +57,11 @@ def _run(
     site: Site,
     on_tracklet: Callable[[Tracklet, Appearance], None],
     detect: Callable[[Sequence[ImageArray]], list[sv.Detections]] = _whole_frame,
+    embed: EmbedCrops | None = None,
 ) -> list[CameraStatus]:
     stop = threading.Event()
     with DetectionService(detect, max_batch=2) as service:
-        workers = [CameraWorker(c, site, service, on_tracklet, stop) for c in site.cameras]
+        workers = [CameraWorker(c, site, service, on_tracklet, stop, embed) for c in site.cameras]
         pool = Pool(workers, stop)
         pool.run(lambda _: None)
     return pool.statuses
@@ -91,6 +101,46 @@ def test_pixels_become_clips(tmp_path: Path, film: Callable[..., Path]) -> None:
     assert len(tracklet.scores) == 30
     assert isinstance(appearance, Clip)
     assert abs(float(appearance.crops.mean()) - 90) < 3
+
+
+@pytest.mark.parametrize("appearance", [False, True])
+def test_crops_are_embedded_where_people_meet_and_only_if_asked_for(
+    tmp_path: Path, film: Callable[..., Path], appearance: bool
+) -> None:
+    """Two people of two greys walk into each other and turn round."""
+
+    def way(index: int) -> int:
+        return 6 * index if index < 20 else 6 * (39 - index)
+
+    greys = [
+        ((90, 90, 90), lambda index: (100 + way(index), 100)),
+        ((200, 200, 200), lambda index: (380 - way(index), 100)),
+    ]
+    video = film(tmp_path / "hall.mp4", greys, 40)
+    numbers = iter(range(40))
+
+    def two(images: Sequence[ImageArray]) -> list[sv.Detections]:
+        ways = [way(next(numbers)) for _ in images]
+        boxes = np.array(
+            [[[x, 100, x + 64, 228] for x in (100 + w, 380 - w)] for w in ways], np.float32
+        )
+        return [sv.Detections(xyxy=b, confidence=np.full(2, 0.9, np.float32)) for b in boxes]
+
+    seen: list[float] = []
+
+    def embed(crops: ImageArray) -> FloatArray:
+        seen.extend(crops.mean((1, 2, 3)).tolist())
+        angle = crops.mean((1, 2, 3)) / 128
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+
+    site = _site(VideoCamera(id="hall", video=str(video)))
+    tracking = site.tracking.model_copy(update={"appearance": appearance})
+    closed: Closed = []
+    (status,) = _run(
+        site.model_copy(update={"tracking": tracking}), lambda *p: closed.append(p), two, embed
+    )
+    assert (status.state, status.message, len(closed)) == (State.ENDED, "", 2)
+    assert (0 < len(seen) < 60) if appearance else not seen
 
 
 def test_where_nothing_moves_detections_hold(tmp_path: Path, film: Callable[..., Path]) -> None:

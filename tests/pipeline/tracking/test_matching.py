@@ -11,6 +11,7 @@ from pipeline.tracking.matching import (
     BUFFER_SPREADS,
     Pairs,
     candidates,
+    contested,
     overlaps,
     solve,
 )
@@ -55,6 +56,13 @@ def test_hand_worked_overlap():
 def test_boxes_apart_in_both_directions_do_not_overlap():
     one, other = np.array([[0.0, 0, 10, 10]]), np.array([[20.0, 30, 30, 40]])
     assert overlaps(one, other, np.zeros((1, 2))).tolist() == [0]
+
+
+def test_pairs_with_a_rival():
+    pairs = Pairs(np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 4]), np.full(5, -0.5))
+    assert contested(pairs).tolist() == [True, True, True, False, False]
+    assert contested(pairs[3:]).tolist() == [False, False]
+    assert contested(pairs[:0]).tolist() == []
 
 
 def test_candidates_equal_a_loop_over_pairs():
