@@ -86,11 +86,12 @@ def speed(task: Task) -> Values:
     detector, pictures, decoding = Detector(task.settings(), IN_FLIGHT), task.pictures(), Clock()
     with decoding:
         decoded = sum(1 for _ in replace(task, every=1).seen())
+    max_batch = IN_FLIGHT if detector.batches else 1  # as in `run`
     engine = detector._engine
     inputs = [detector._letterbox(*p.shape[:2]).apply(p)[None] for p in pictures]
     bare, whole = Clock(), Clock()
     with (
-        DetectionService(detector.detect, IN_FLIGHT, detector.lanes) as service,
+        DetectionService(detector.detect, max_batch, detector.lanes) as service,
         ThreadPoolExecutor(detector.lanes) as lanes,
     ):
         for first in range(-BLOCK, len(pictures), BLOCK):  # the first block warms up

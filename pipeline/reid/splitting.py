@@ -1,10 +1,11 @@
 """Splitting a tracklet where its crops change person: where the tracker went on with another.
 
-A clip is divided where the crops before and after differ most. How much they differ there is held
-against two things that the same camera has shown: how much the two ends of other clips differ, most
-of which hold one person, and how much people differ who were in the picture together. So no
-constant belongs to an encoder; one that cannot tell people apart splits nothing, nor does a camera
-that has never seen two people at a time, whose tracker had nobody to go over to.
+A clip is divided where the crops before and after differ most, once what all people of the camera
+have in common is taken off: light and background say nothing about who it is. How much they differ
+there is held against two things that the same camera has shown: how much the two ends of other
+clips differ, most of which hold one person, and how much people differ who were in the picture
+together. So no constant belongs to an encoder; one that cannot tell people apart splits nothing,
+nor does a camera that has never seen two people at a time, whose tracker had nobody to go over to.
 """
 
 from collections import deque
@@ -34,6 +35,10 @@ MOST_RECENT: Final = 32
 """Latest tracklets of a camera among which those seen at the same time are looked for."""
 DEVIATIONS: Final = 1.4826
 """Standard deviations in the median absolute deviation of a normal distribution."""
+SHARED_TRACKLETS: Final = 5
+"""The mean of n tracklets is what they share by n / (n + this): a few people look like themselves.
+On simulated sites 0, 5 and 10 give the same purity; in 75 s of a real office 0 left one exchange
+unsplit that 5 and 10 split."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +84,8 @@ class TrackletSplitter:
             frames: (K, D) of unit norm, the embeddings of the crops; (0, 0) where there are none.
         """
         known = self._cameras.setdefault(tracklet.camera_id, _Differences())
-        if len(frames):
-            known.learn(tracklet, frames.astype(np.float64))
-        firsts = self._changes(frames.astype(np.float64), known)
+        looks = known.learn(tracklet, frames.astype(np.float64))
+        firsts = self._changes(looks, known)
         track = tracklet.camera_id, tracklet.track_id
         part = tracklet.part + self._moved.get(track, 0)
         if firsts:
@@ -109,17 +113,32 @@ class _Differences:
         self._within: deque[float] = deque(maxlen=MOST_KNOWN)
         self._between: deque[float] = deque(maxlen=MOST_KNOWN)
         self._recent: deque[tuple[int, int, DoubleArray]] = deque(maxlen=MOST_RECENT)
+        self._sum: DoubleArray | float = 0.0
+        self._count = 0
 
-    def learn(self, tracklet: Tracklet, frames: DoubleArray) -> None:
-        """Take in a tracklet with its frame embeddings (K, D), K >= 1."""
+    def learn(self, tracklet: Tracklet, frames: DoubleArray) -> DoubleArray:
+        """Take in a tracklet with its frame embeddings (K, D).
+
+        Returns:
+            (K, D) of unit norm, what is its own in them.
+        """
+        if len(frames) == 0:
+            return frames
+        frames = self._centred(frames)
         if len(frames) >= 2 * LEAST_CROPS:
             self._within.append(greatest_change(frames)[1])
         mean = frames.mean(axis=0)
         for start_us, end_us, other in self._recent:
-            together = start_us <= tracklet.end_us and tracklet.start_us <= end_us
-            if together and len(other) == len(mean):
+            if start_us <= tracklet.end_us and tracklet.start_us <= end_us:
                 self._between.append(float(1 - mean @ other))
         self._recent.append((tracklet.start_us, tracklet.end_us, mean))
+        return frames
+
+    def _centred(self, frames: DoubleArray) -> DoubleArray:
+        """The frames (K, D) less what the camera's tracklets have in common, these among them."""
+        self._sum, self._count = self._sum + frames.mean(axis=0), self._count + 1
+        own = frames - self._sum / (self._count + SHARED_TRACKLETS)
+        return np.asarray(own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12))
 
     def log_odds(self, difference: float) -> float:
         """Evidence for two people from the difference between the crops of a clip's ends.

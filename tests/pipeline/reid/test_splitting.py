@@ -51,6 +51,21 @@ def experienced(least_log_odds: float | None = 3, spread: float = 0.08) -> Track
     return splitter
 
 
+def test_what_all_people_of_a_camera_share_does_not_hide_who_they_are() -> None:
+    """A background that makes any two crops alike to a thousandth."""
+
+    def before_it(frames: FloatArray) -> FloatArray:
+        background = 30 * np.eye(DIMENSION, dtype=np.float32)[-1]
+        return (frames + background) / np.linalg.norm(frames + background, axis=1, keepdims=True)
+
+    splitter, noise = TrackletSplitter(3), np.random.default_rng(10)
+    for person in range(12):
+        frames = before_it(frames_of([person] * 6, noise, 0.02))
+        split(splitter, tracklet_of(100 + person, 6), frames)
+    frames = before_it(frames_of([0, 0, 0, 1, 1, 1], noise, 0.02))
+    assert len(split(splitter, tracklet_of(7, 6), frames)[0]) == 2
+
+
 def test_the_greatest_change_worked_by_hand() -> None:
     """Two of one person and three of one at a right angle: 1 apart; each side is one point."""
     assert greatest_change(PEOPLE[[0, 0, 1, 1, 1]]) == (2, 1.0)
