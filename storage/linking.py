@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from pipeline.types import Link
 from storage import rows
-from storage.schema import Camera, Identity, LinkPair, LinkRow, TrackletRow
+from storage.schema import Identity, LinkPair, LinkRow, TrackletRow
 
 
 def replace_links(connection: Connection, run_id: int, links: Sequence[Link], now_us: int) -> None:
@@ -21,7 +21,7 @@ def replace_links(connection: Connection, run_id: int, links: Sequence[Link], no
         for evidence in (link.evidence, *(pair.evidence for pair in link.pairs)):
             if not math.isfinite(evidence.log_odds):
                 raise ValueError(f"links: expected finite evidence for {link.tracklet}")
-    tracklets = _tracklet_ids(connection, run_id)
+    tracklets = rows.tracklet_ids(connection, run_id)
     others = {pair.other for link in links for pair in link.pairs}
     unknown = ({link.tracklet for link in links} | others) - set(tracklets)
     if unknown:
@@ -35,18 +35,6 @@ def replace_links(connection: Connection, run_id: int, links: Sequence[Link], no
     identities = _identity_ids(connection, run_id, {link.identity for link in links}, now_us)
     for link in links:
         _add_link(connection, link, tracklets, identities)
-
-
-def _tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
-    query = (
-        select(Camera.name, TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
-        .where(TrackletRow.run_id == run_id)
-    )
-    return {
-        rows.tracklet_key(name, track_id, part): row_id
-        for name, track_id, part, row_id in connection.execute(query)
-    }
 
 
 def _identity_ids(

@@ -122,6 +122,12 @@ def resolve_run(store: Store, run: int | None) -> int:
     return int(found)
 
 
+def site(store: Store, run_id: int) -> str:
+    """Name of the site that a run looked at."""
+    with reading(store.engine) as connection:
+        return str(connection.execute(select(Run.site).where(Run.id == run_id)).scalar_one())
+
+
 def cameras(store: Store, run_id: int) -> list[str]:
     """Names of the run's cameras, in the order of the site file."""
     query = (

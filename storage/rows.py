@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Result, Row, insert
+from sqlalchemy import Connection, Result, Row, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from pipeline.types import (
     Embedding,
@@ -15,7 +16,7 @@ from pipeline.types import (
     NoEmbedding,
     Tracklet,
 )
-from storage.schema import PIXEL_SCALE, SCORE_SCALE
+from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, TrackletRow
 
 HALF = np.dtype("<f2")
 POINTS_AT_ONCE = 10_000
@@ -35,6 +36,36 @@ def insert_all(connection: Connection, table: type, rows: list[dict[str, object]
     """Many rows by one statement, run many times: much faster than one with all values."""
     if rows:
         connection.execute(insert(table), rows)
+
+
+def found_or_made(
+    connection: Connection,
+    table: type[Camera] | type[Encoder],
+    key: dict[str, object],
+) -> int:
+    """The row of this key, even where another program makes it at the same moment."""
+    query = select(table.id).filter_by(**key)
+    found = connection.execute(query).scalar()
+    if found is not None:
+        return int(found)
+    try:
+        with connection.begin_nested():
+            return inserted(connection.execute(insert(table).returning(table.id), key))
+    except IntegrityError:
+        return int(connection.execute(query).scalar_one())
+
+
+def tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
+    """Numbers of the rows of a run's tracklets, by `Tracklet.key`."""
+    query = (
+        select(Camera.name, TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
+        .join(Camera, Camera.id == TrackletRow.camera_id)
+        .where(TrackletRow.run_id == run_id)
+    )
+    return {
+        tracklet_key(name, track_id, part): row_id
+        for name, track_id, part, row_id in connection.execute(query)
+    }
 
 
 def of_points(tracklet_id: int, tracklet: Tracklet) -> Iterator[dict[str, object]]:

@@ -2,13 +2,12 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from pipeline.types import (
     Embedding,
@@ -18,7 +17,7 @@ from pipeline.types import (
     NoEmbedding,
     Tracklet,
 )
-from storage import rows
+from storage import embeddings, rows
 from storage.engine import checkpoint, open_engine, reading, shown, writing
 from storage.linking import replace_links
 from storage.schema import (
@@ -100,7 +99,7 @@ class Store:
             cameras: list[dict[str, object]] = [
                 {
                     "run_id": run_id,
-                    "camera_id": _found_or_made(
+                    "camera_id": rows.found_or_made(
                         connection, Camera, {"site": record.site, "name": camera.name}
                     ),
                     "position": position,
@@ -173,7 +172,7 @@ class Store:
             ]
             points = [row for key, item in new for row in rows.of_points(key, item.tracklet)]
             rows.insert_all(connection, TrackPoint, points)
-            rows.insert_all(connection, EmbeddingRow, _embeddings(connection, new))
+            embeddings.add(connection, [(key, item.embedding) for key, item in new])
             thumbnails = [row for key, item in new for row in rows.of_thumbnails(key, item)]
             rows.insert_all(connection, ThumbnailRow, thumbnails)
         return len(new)
@@ -201,6 +200,19 @@ class Store:
             found = connection.execute(_tracklets_query(run_id)).all()
             points = rows.points_by_tracklet(connection.execute(_points_query(run_id)))
         return [(rows.tracklet(row, points[row.id]), rows.embedding(row)) for row in found]
+
+    def encoders(self, run_id: int) -> list[EncoderIdentity]:
+        """Which encoders made the run's embeddings, by name and hash."""
+        with reading(self.engine) as connection:
+            return embeddings.encoders(connection, run_id)
+
+    def replace_embeddings(self, run_id: int, new: Mapping[str, Embedding | NoEmbedding]) -> None:
+        """Put embeddings in the place of those that tracklets have, by the tracklets' keys.
+
+        What is not named is left as it is; what has been erased meanwhile stays erased.
+        """
+        with writing(self.engine) as connection:
+            embeddings.replace(connection, run_id, new)
 
     def set_links(self, run_id: int, links: Sequence[Link]) -> None:
         """A new version of who is who: the links before it are closed, none is rewritten.
@@ -252,23 +264,6 @@ def _sha256(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def _found_or_made(
-    connection: Connection,
-    table: type[Camera] | type[Encoder],
-    key: dict[str, object],
-) -> int:
-    """The row of this key, even where another program makes it at the same moment."""
-    query = select(table.id).filter_by(**key)
-    found = connection.execute(query).scalar()
-    if found is not None:
-        return int(found)
-    try:
-        with connection.begin_nested():
-            return rows.inserted(connection.execute(insert(table).returning(table.id), key))
-    except IntegrityError:
-        return int(connection.execute(query).scalar_one())
-
-
 def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
     query = (
         select(Camera.name, Camera.id)
@@ -299,29 +294,6 @@ def _add(
         "stored_at_us": now_us,
     }
     return rows.inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
-
-
-def _embeddings(
-    connection: Connection, new: Sequence[tuple[int, EncodedTracklet]]
-) -> list[dict[str, object]]:
-    return [
-        {
-            "tracklet_id": tracklet_id,
-            "encoder_id": _encoder_id(connection, item.embedding.encoder),
-            "vector": rows.packed(item.embedding.vector),
-        }
-        for tracklet_id, item in new
-        if isinstance(item.embedding, Embedding)
-    ]
-
-
-def _encoder_id(connection: Connection, encoder: EncoderIdentity) -> int:
-    key: dict[str, object] = {
-        "name": encoder.name,
-        "sha256": encoder.sha256,
-        "dimension": encoder.dimension,
-    }
-    return _found_or_made(connection, Encoder, key)
 
 
 def _tracklets_query(run_id: int) -> Select[*tuple[Any, ...]]:

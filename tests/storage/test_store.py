@@ -7,12 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import func, insert, select
 
 from pipeline.errors import StoreError
-from pipeline.types import EncodedTracklet, Evidence, Link, Thumbnail
-from storage import queries
+from pipeline.types import (
+    Embedding,
+    EncodedTracklet,
+    EncoderIdentity,
+    Evidence,
+    Link,
+    Thumbnail,
+)
+from storage import embeddings, queries
 from storage import store as store_module
 from storage.engine import reading, writing
 from storage.schema import (
@@ -173,6 +181,50 @@ def test_adding_fails_whole(store: Store, begin: Begin, make: Make, dump: Dump) 
     before = dump(store)
     with pytest.raises(KeyError, match="cellar"):
         store.add_tracklets(run_id, [make("north", 1), make("cellar", 1)])
+    assert dump(store) == before
+
+
+def test_embeddings_are_replaced(store: Store, begin: Begin, make: Make, dump: Dump) -> None:
+    """Those that are named; nothing else of the run, nothing of another."""
+    run_id, other = begin(store), begin(store)
+    for run in (run_id, other):
+        items = [make("north", 1, thumbnails=[b"a"]), make("north", 1, part=3), make("gate", 1)]
+        store.add_tracklets(run, [*items, make("gate", 2, embedded=False)])
+    before = dump(store)
+    new = Embedding(np.array([1.0, 0.0]), EncoderIdentity("street", "cd" * 32, 2))
+    store.replace_embeddings(run_id, {"north/1.3": new, "gate/2": new, "gate/9": new})
+    store.replace_embeddings(run_id, {})
+    found = {tracklet.key: embedding for tracklet, embedding in store.load_tracklets(run_id)}
+    names = {key: getattr(e, "encoder", e).name for key, e in found.items()}
+    assert names == {
+        "north/1": "toy.xml",
+        "north/1.3": "street",
+        "gate/1": "toy.xml",
+        "gate/2": "street",
+    }
+    assert found["gate/2"].vector.tolist() == [1, 0]
+    assert [encoder.name for encoder in store.encoders(run_id)] == ["street", "toy.xml"]
+    assert [encoder.name for encoder in store.encoders(other)] == ["toy.xml"]
+    after = dump(store)
+    for table in before.keys() - {"embedding", "encoder"}:
+        assert after[table] == before[table], table
+    assert len(after["embedding"]) == len(before["embedding"]) + 1
+
+
+def test_embeddings_are_replaced_whole_or_not_at_all(
+    store: Store, begin: Begin, make: Make, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("gate", 1)])
+    before = dump(store)
+    new = Embedding(np.array([1.0, 0.0]), EncoderIdentity("street", "cd" * 32, 2))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(embeddings.rows, "insert_all", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.replace_embeddings(run_id, {"north/1": new, "gate/1": new})
     assert dump(store) == before
 
 
