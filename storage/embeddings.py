@@ -23,16 +23,18 @@ def add(connection: Connection, new: Iterable[tuple[int, Embedding | NoEmbedding
     rows.insert_all(connection, EmbeddingRow, made)
 
 
-def replace(
-    connection: Connection, run_id: int, new: Mapping[str, Embedding | NoEmbedding]
-) -> None:
-    """Put these, by the tracklets' keys, in the place of the embeddings that a run has."""
+def replace(connection: Connection, run_id: int, new: Mapping[str, Embedding | NoEmbedding]) -> int:
+    """Put these, by the tracklets' keys, in the place of the embeddings that a run has.
+
+    How many of the tracklets are there.
+    """
     known = rows.tracklet_ids(connection, run_id)
     kept = [(known[key], embedding) for key, embedding in new.items() if key in known]
     if kept:
         of_tracklet = EmbeddingRow.tracklet_id == bindparam("key")
         connection.execute(delete(EmbeddingRow).where(of_tracklet), [{"key": k} for k, _ in kept])
         add(connection, kept)
+    return len(kept)
 
 
 def encoders(connection: Connection, run_id: int) -> list[EncoderIdentity]:

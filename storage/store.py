@@ -206,13 +206,14 @@ class Store:
         with reading(self.engine) as connection:
             return embeddings.encoders(connection, run_id)
 
-    def replace_embeddings(self, run_id: int, new: Mapping[str, Embedding | NoEmbedding]) -> None:
+    def replace_embeddings(self, run_id: int, new: Mapping[str, Embedding | NoEmbedding]) -> int:
         """Put embeddings in the place of those that tracklets have, by the tracklets' keys.
 
-        What is not named is left as it is; what has been erased meanwhile stays erased.
+        What is not named is left as it is; what has been erased meanwhile stays erased. How many
+        of the tracklets are there.
         """
         with writing(self.engine) as connection:
-            embeddings.replace(connection, run_id, new)
+            return embeddings.replace(connection, run_id, new)
 
     def set_links(self, run_id: int, links: Sequence[Link]) -> None:
         """A new version of who is who: the links before it are closed, none is rewritten.

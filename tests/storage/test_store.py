@@ -192,8 +192,9 @@ def test_embeddings_are_replaced(store: Store, begin: Begin, make: Make, dump: D
         store.add_tracklets(run, [*items, make("gate", 2, embedded=False)])
     before = dump(store)
     new = Embedding(np.array([1.0, 0.0]), EncoderIdentity("street", "cd" * 32, 2))
-    store.replace_embeddings(run_id, {"north/1.3": new, "gate/2": new, "gate/9": new})
-    store.replace_embeddings(run_id, {})
+    named = {"north/1.3": new, "gate/2": new, "gate/9": new}
+    assert store.replace_embeddings(run_id, named) == 2
+    assert store.replace_embeddings(run_id, {}) == 0
     found = {tracklet.key: embedding for tracklet, embedding in store.load_tracklets(run_id)}
     names = {key: getattr(e, "encoder", e).name for key, e in found.items()}
     assert names == {
