@@ -116,11 +116,10 @@ def run_stages(job: Job) -> dict[str, Any]:
     import cameras.video
     from cameras.encoding import make_thumbnails
     from cameras.sources import open_frames
+    from commands.run import pixel_encoder
     from pipeline.association.resolver import associate
     from pipeline.calibration import load_calibrations
     from pipeline.detection.detector import Detector
-    from pipeline.reid.backbone import OpenVinoBackbone
-    from pipeline.reid.encoder import ClipEncoder
     from pipeline.tracking.tracker import Tracker
     from pipeline.tracking.tracklets import TrackletBuilder
     from pipeline.types import EncodedTracklet
@@ -138,7 +137,7 @@ def run_stages(job: Job) -> dict[str, Any]:
 
     site = load_site(Path(job["site"]))
     calibrations = load_calibrations(site)
-    detector, encoder = Detector(site.detection), ClipEncoder(OpenVinoBackbone(site.reid))
+    detector, encoder = Detector(site.detection), pixel_encoder(site)
     store = open_store(f"sqlite:///{job['folder']}/stages.db", create=True)
     videos = [camera for camera in site.cameras if isinstance(camera, VideoCamera)]
     records = tuple(CameraRecord(camera.id, camera.video, False) for camera in videos)

@@ -2,7 +2,8 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -11,11 +12,14 @@ import numpy as np
 
 from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import (
+    CROP_HEIGHT_PX,
+    CROP_WIDTH_PX,
     Appearance,
     Clip,
     Embedding,
     EncodedTracklet,
     FloatArray,
+    ImageArray,
     NoEmbedding,
     Thumbnail,
     Tracklet,
@@ -27,17 +31,26 @@ THUMBNAILS: Final = 3
 JPEG_QUALITY: Final = 80
 WAITING_TRACKLETS: Final = 64
 """Cameras wait when this many tracklets do: memory stays bounded."""
+TRACKLETS_AT_ONCE: Final = 16
+"""Most of those that wait whose frames are computed by one call."""
 
 
 class Encoder(Protocol):
-    """Turns what was seen of a tracklet into its embedding, in two steps."""
+    """Turns what was seen of tracklets into embeddings, in two steps."""
 
-    def frames(self, appearance: Appearance, /) -> FloatArray:
-        """Unit vectors (K, D), one a crop; (0, 0) where there is nothing to see."""
+    def frames(self, appearances: Sequence[Appearance], /) -> list[FloatArray]:
+        """Frame vectors (K, F) of each; (0, 0) where there is nothing to see.
+
+        Those of one are the same whatever the others are.
+        """
+        ...
+
+    def looks(self, frames: FloatArray, /) -> FloatArray:
+        """Unit vectors (K, D) that compare people, one a frame vector."""
         ...
 
     def pooled(self, frames: FloatArray, /) -> Embedding | NoEmbedding:
-        """The embedding of the frame embeddings (K, D) of one person."""
+        """The embedding of the frame vectors (K, F) of one person."""
         ...
 
 
@@ -64,8 +77,21 @@ def _jpeg(crop: "cv2.typing.MatLike") -> bytes:
     return encoded.tobytes()
 
 
+def clip_of(jpegs: Sequence[bytes]) -> Clip:
+    """The crops that thumbnails were made of, as far as they show them; times are not known."""
+    count = len(jpegs)
+    return Clip(np.stack([_crop(jpeg) for jpeg in jpegs]), np.arange(count), np.ones(count, "f4"))
+
+
+def _crop(jpeg: bytes) -> ImageArray:
+    small = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert small is not None  # a JPEG of ours
+    large = cv2.resize(small, (CROP_WIDTH_PX, CROP_HEIGHT_PX), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large, np.uint8)
+
+
 class EncodingStage:
-    """A thread that encodes tracklets one after another, so that cameras need not wait for it.
+    """A thread that encodes the tracklets that wait, so that cameras need not wait for it.
 
     Args:
         encoder_of: The encoders.
@@ -113,19 +139,44 @@ class EncodingStage:
         self._queue.put((tracklet, appearance))
 
     def _serve(self) -> None:
-        while (item := self._queue.get()) is not None:
+        ended = False
+        while not ended:
+            batch, ended = self._next_batch()
             if self._failure is not None:
                 continue  # drained, so that no camera waits for ever
             try:
-                for encoded in self._encoded(*item):
-                    self._deliver(encoded)
+                self._encode(batch)
             # Kept for the threads that put; the first failure is the one to report.
             except BaseException as error:
                 self._failure = error
 
-    def _encoded(self, tracklet: Tracklet, appearance: Appearance) -> Iterator[EncodedTracklet]:
-        encoder = self._encoder_of(appearance)
-        frames = encoder.frames(appearance)
-        for piece in self._splitter.split(tracklet, appearance, frames):
+    def _next_batch(self) -> tuple[list[tuple[Tracklet, Appearance]], bool]:
+        """What waits, at least one and not too many, and whether that was all there will be."""
+        item = self._queue.get()
+        batch: list[tuple[Tracklet, Appearance]] = []
+        with suppress(queue.Empty):
+            while item is not None:
+                batch.append(item)
+                if len(batch) == TRACKLETS_AT_ONCE:
+                    break
+                item = self._queue.get_nowait()
+        return batch, item is None
+
+    def _encode(self, batch: Sequence[tuple[Tracklet, Appearance]]) -> None:
+        """Frames encoder by encoder, the rest in the order of arrival."""
+        encoders = [self._encoder_of(appearance) for _, appearance in batch]
+        frames: dict[int, FloatArray] = {}
+        for encoder in dict.fromkeys(encoders):
+            own = [number for number, other in enumerate(encoders) if other is encoder]
+            seen = encoder.frames([batch[number][1] for number in own])
+            frames.update(zip(own, seen, strict=True))
+        for number, (tracklet, appearance) in enumerate(batch):
+            self._finish(tracklet, appearance, encoders[number], frames[number])
+
+    def _finish(
+        self, tracklet: Tracklet, appearance: Appearance, encoder: Encoder, frames: FloatArray
+    ) -> None:
+        for piece in self._splitter.split(tracklet, appearance, encoder.looks(frames)):
             thumbnails = make_thumbnails(piece.appearance) if self._thumbnails else ()
-            yield EncodedTracklet(piece.tracklet, encoder.pooled(piece.frames), thumbnails)
+            embedding = encoder.pooled(frames[piece.crops])
+            self._deliver(EncodedTracklet(piece.tracklet, embedding, thumbnails))

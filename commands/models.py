@@ -11,7 +11,7 @@ from pipeline.errors import WeightsError
 from pipeline.reid.backbone import OpenVinoBackbone
 
 DETECTORS = ("*.pt", "*_openvino_model")
-BACKBONES = ("*.xml", "*.onnx", "*/*.xml", "*/*.onnx")
+ENCODERS = ("*.safetensors", "*.xml", "*.onnx", "*/*.xml", "*/*.onnx")
 RECORDED = (
     "none. This project has none of its own yet, and no --weights-dir was given: detections and"
     " embeddings are read from recordings made once with other people's weights; tracking,"
@@ -33,14 +33,14 @@ def choose_models(folder: Path, weights_dir: Path | None) -> Models:
     Those in `weights_dir` where it is given, else the project's own, else recorded rows.
 
     Raises:
-        WeightsError: `weights_dir` holds no detector or no Re-ID backbone.
+        WeightsError: `weights_dir` holds no detector or no Re-ID encoder.
         SettingsError: The demo's site file is missing or malformed.
     """
     if weights_dir is not None:
         detector = _first(weights_dir, DETECTORS, "a detector (.pt or *_openvino_model)")
-        backbone = _first(weights_dir, BACKBONES, "a Re-ID backbone (.xml or .onnx)")
-        words = f"{detector.name} and {backbone.name}, found in {weights_dir}"
-        return Models(_with(folder, str(detector), str(backbone)), words)
+        encoder = _first(weights_dir, ENCODERS, "a Re-ID encoder (.safetensors, .xml or .onnx)")
+        words = f"{detector.name} and {encoder.name}, found in {weights_dir}"
+        return Models(_with(folder, str(detector), str(encoder)), words)
     if _are_bundled():
         return Models(_with(folder, BUNDLED, BUNDLED), "those of this project")
     recorded = folder / "recorded.yaml"
@@ -72,8 +72,8 @@ def _are_bundled() -> bool:
     return True
 
 
-def _with(folder: Path, detector: str, backbone: str) -> Site:
+def _with(folder: Path, detector: str, encoder: str) -> Site:
     site = load_site(folder / "site.yaml")
     detection = site.detection.model_copy(update={"weights": detector})
-    reid = site.reid.model_copy(update={"weights": backbone})
+    reid = site.reid.model_copy(update={"weights": encoder})
     return site.model_copy(update={"detection": detection, "reid": reid})

@@ -32,8 +32,11 @@ from pipeline.config import (
     redacted_json,
 )
 from pipeline.detection.detector import Detector
-from pipeline.reid.backbone import OpenVinoBackbone
+from pipeline.detection.devices import find_device
+from pipeline.detection.exports import cache_folder
+from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
+from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import Calibrations, Clip
 from storage.store import CameraRecord, RunRecord, Store, open_store
@@ -91,14 +94,15 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         UserError: Weights, calibrations or the database: nothing can run without them.
     """
     started = time.monotonic()
-    calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
+    calibrations = calibrations_of(site)
     detection, detector = _detection(site)
-    backbone = OpenVinoBackbone(site.reid) if _has_pixels(site) else None
-    encoder_of = _encoders(site, backbone)
-    embed = None if backbone is None else backbone.embed
+    encoder = pixel_encoder(site) if _has_pixels(site) else None
+    encoder_of = _encoders(site, encoder)
+    embed = None if encoder is None else encoder.embed
     splitter = TrackletSplitter(site.tracking.split_log_odds)
     _forget_expired(site, store)
-    run_id, finished = _begin(site, store, detector, set(calibrations), resume=resume)
+    resumed = _resumable(site, store, encoder) if resume else None
+    run_id, finished = _begin(site, store, detector, set(calibrations), resumed)
     stop = threading.Event()
     with (
         Writer(store, run_id) as writer,
@@ -136,30 +140,57 @@ def _detection(site: Site) -> tuple[DetectionService, str]:
     return DetectionService(detector.detect, max_batch, detector.lanes), detector.name
 
 
-def _encoders(site: Site, backbone: OpenVinoBackbone | None) -> EncoderOf:
-    """Which encoder is for which appearance: a backbone for pixels, else what was recorded."""
+def calibrations_of(site: Site) -> Calibrations:
+    """Those of its simulations, and those that it names."""
+    return {**simulated_calibrations(site), **load_calibrations(site)}
+
+
+def pixel_encoder(site: Site) -> ClipEncoder:
+    """The encoder that the site names, on the device of its detector."""
+    return open_encoder(site.reid, find_device(site.detection.device), cache_folder())
+
+
+def _encoders(site: Site, clips: ClipEncoder | None) -> EncoderOf:
+    """Which encoder is for which appearance: one for pixels, else what was recorded."""
     recorded = RecordedEncoder(site.site)
-    if backbone is None:
+    if clips is None:
         return lambda _: recorded
-    clips = ClipEncoder(backbone)
     return lambda appearance: clips if isinstance(appearance, Clip) else recorded
 
 
+def _resumable(site: Site, store: Store, encoder: ClipEncoder | None) -> int | None:
+    """The run to go on with, if there is one.
+
+    Raises:
+        WeightsError: Its people were embedded by another encoder: they could not be compared with
+            those to come.
+    """
+    run_id = store.resumable_run(site.site, redacted_json(site))
+    if run_id is None or encoder is None:
+        return run_id
+    recorded = RecordedEncoder(site.site)
+    for earlier in store.encoders(run_id):
+        if earlier != encoder.identity and earlier.sha256 != recorded.sha256:
+            raise WeightsError(
+                f"run {run_id}: its embeddings are by {earlier.words}, reid.weights is now"
+                f" {encoder.identity.words}: `reembed --run {run_id}` first, or run without"
+                " --resume"
+            )
+    return run_id
+
+
 def _begin(
-    site: Site, store: Store, detector: str, calibrated: set[str], *, resume: bool
+    site: Site, store: Store, detector: str, calibrated: set[str], resumed: int | None
 ) -> tuple[int, set[str]]:
     """Number of the run, and the cameras that it already has to their end."""
-    settings = redacted_json(site)
-    if resume:
-        unfinished = store.resumable_run(site.site, settings)
-        if unfinished is not None:
-            store.resume_run(unfinished)
-            return unfinished, store.ended_cameras(unfinished)
+    if resumed is not None:
+        store.resume_run(resumed)
+        return resumed, store.ended_cameras(resumed)
     cameras = tuple(
         CameraRecord(camera.id, _source_name(camera), camera.id in calibrated)
         for camera in site.cameras
     )
-    record = RunRecord(site.site, settings, detector, cameras, _now_us())
+    record = RunRecord(site.site, redacted_json(site), detector, cameras, _now_us())
     return store.begin_run(record), set()
 
 
@@ -197,7 +228,7 @@ def _conclude(
             store.end_camera(
                 run_id, status.camera_id, status.state.value, status.message, status.frames
             )
-    tracklets, identities = _associate(site, store, run_id, calibrations)
+    tracklets, identities = associate_run(site, store, run_id, calibrations)
     failed = [status for status in statuses if status.state is State.FAILED]
     outcome = "interrupted" if interrupted else "failed" if failed else "finished"
     store.end_run(run_id, outcome, _now_us())
@@ -220,7 +251,7 @@ def _conclude(
     )
 
 
-def _associate(
+def associate_run(
     site: Site, store: Store, run_id: int, calibrations: Calibrations
 ) -> tuple[int, int]:
     """Decide who is who among all tracklets of the run; how many tracklets, how many people."""

@@ -184,7 +184,7 @@ class TrackingSettings(Settings):
     # costs 2.8 on the demo site and on CMC1: what it splits wrongly outweighs what it keeps apart.
     appearance: bool = Field(
         False,
-        description="Where boxes alone leave open who is who, compare by the Re-ID backbone too.",
+        description="Where boxes alone leave open who is who, compare by the Re-ID encoder too.",
     )
     min_detections: Annotated[int, Field(ge=1)] = Field(
         3, description="Tracks with fewer boxes are dropped when they close."
@@ -208,11 +208,13 @@ class ReidSettings(Settings):
     """How a clip becomes an embedding."""
 
     weights: str = Field(
-        BUNDLED, description="Frame-embedding backbone: ONNX file or OpenVINO .xml file."
+        BUNDLED,
+        description="Trained encoder (.safetensors, of `train encoder`), on the detector's device;"
+        " or a frozen frame-embedding backbone: ONNX or OpenVINO .xml file.",
     )
     input: Literal["bgr-255", "rgb-imagenet"] = Field(
         "bgr-255",
-        description="What the backbone expects: BGR from 0 to 255, or RGB normalised as ImageNet.",
+        description="What a backbone expects: BGR from 0 to 255, or RGB normalised as ImageNet.",
     )
 
 

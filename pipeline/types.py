@@ -220,14 +220,19 @@ class EncoderIdentity:
     """Which encoder made an embedding; embeddings of different encoders are never compared.
 
     Attributes:
-        name: File name of the backbone, or where the embeddings were recorded.
-        sha256: Hash of the backbone's files, 64 hex digits.
+        name: File name of the weights, or where the embeddings were recorded.
+        sha256: Hash of their files, 64 hex digits.
         dimension: Length D of the embedding.
     """
 
     name: str
     sha256: str
     dimension: int
+
+    @property
+    def words(self) -> str:
+        """Name and the beginning of the hash, as messages show them."""
+        return f"{self.name} {self.sha256[:12]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

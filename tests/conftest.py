@@ -1,8 +1,14 @@
 """Real models, small enough to build in a test: they see flat coloured people on black."""
 
+import contextlib
+import io
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import NoReturn
 
 import av
 import numpy as np
@@ -13,6 +19,8 @@ import pipeline.offline  # noqa: F401 (before OpenVINO)
 import openvino
 import pytest
 from openvino import opset13 as ops
+
+import run_pipeline
 
 INPUT_HEIGHT, INPUT_WIDTH = 384, 640
 PERSON_HEIGHT, PERSON_WIDTH = 128, 64
@@ -144,6 +152,36 @@ def film() -> Callable[[Path, list[Walk], int], Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session", name="pipeline")
+def command_line() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line with arguments in a folder, in this process: imports cost once."""
+
+    def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        code: int | str | None = 0
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(sys, "argv", ["run_pipeline.py", *arguments])
+            patch.setattr(socket, "getaddrinfo", _no_network)
+            try:
+                run_pipeline.main()
+            except SystemExit as end:
+                code = end.code
+        return subprocess.CompletedProcess(
+            arguments, int(code or 0), stdout.getvalue(), stderr.getvalue()
+        )
+
+    return run
+
+
+def _no_network(host: str, *_: object) -> NoReturn:
+    raise AssertionError(f"asked for {host}")
 
 
 @pytest.fixture(scope="session")

@@ -142,7 +142,7 @@ def test_imports_go_down_the_house_only(module: str) -> None:
         ("pipeline.detection.detector", "from pipeline import evaluation", ["pipeline.evaluation"]),
         ("commands.run", "import run_pipeline", ["run_pipeline"]),
         ("pipeline.evaluation.frames", "from pipeline.tracking.tracker import Tracker", []),
-        ("pipeline.reid.encoder", "from .temporal import LstmAttentionHead", []),
+        ("pipeline.reid.encoder", "from .temporal import consensus", []),
         ("commands.run", "import cameras.pool, storage.store, pipeline.types, typer", []),
     ],
 )

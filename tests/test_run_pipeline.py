@@ -1,29 +1,22 @@
 """The whole application as a user starts it, on videos that the test makes."""
 
-import contextlib
-import io
 import json
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import av
 import numpy as np
 import pytest
 import yaml
 
-import run_pipeline
-
 ROOT = Path(__file__).resolve().parents[1]
 Film = Callable[..., Path]
-Run = Callable[..., "Outcome"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 RED, BLUE, GREEN = (20, 20, 255), (255, 20, 20), (20, 255, 20)
 HOUR = ("--from", "2026-01-05T10:00:00Z", "--to", "2026-01-05T11:00:00Z")
@@ -41,43 +34,6 @@ def _walk(start: int, y: int, reverse: bool = False) -> Callable[[int], tuple[in
         return (560 - x if reverse else x), y
 
     return place
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> Run:
-    """Runs the command line with arguments in a folder, in this process: imports cost once."""
-
-    def run(*arguments: str, folder: Path) -> Outcome:
-        stdout, stderr = io.StringIO(), io.StringIO()
-        code: int | str | None = 0
-        with (
-            contextlib.chdir(folder),
-            contextlib.redirect_stdout(stdout),
-            contextlib.redirect_stderr(stderr),
-            pytest.MonkeyPatch.context() as patch,
-        ):
-            patch.setattr(sys, "argv", ["run_pipeline.py", *arguments])
-            patch.setattr(socket, "getaddrinfo", _no_network)
-            try:
-                run_pipeline.main()
-            except SystemExit as end:
-                code = end.code
-        return Outcome(int(code or 0), stdout.getvalue(), stderr.getvalue())
-
-    return run
-
-
-def _no_network(host: str, *_: object) -> NoReturn:
-    raise AssertionError(f"asked for {host}")
 
 
 def _write_site(folder: Path, cameras: list[dict[str, object]], **sections: object) -> Path:

@@ -85,7 +85,7 @@ def _find(weights: str) -> Path:
     if path.suffix == ".xml" and not path.with_suffix(".bin").is_file():
         raise WeightsError(f"reid.weights: {path}: expected {path.with_suffix('.bin').name} beside")
     if path.suffix not in (".xml", ".onnx"):
-        raise WeightsError(f"reid.weights: {path}: expected an OpenVINO .xml or an .onnx file")
+        raise WeightsError(f"reid.weights: {path}: expected .safetensors, .onnx or OpenVINO .xml")
     return path
 
 

@@ -1,14 +1,22 @@
-"""The video encoder: a tracklet's clip, or its recorded frame embeddings, to one embedding."""
+"""Encoders: what was seen of tracklets to embeddings, in two steps.
+
+Crops become frame vectors; the frame vectors of one person become the embedding. Between the two a
+tracklet may be split. Frame vectors may have any length, and are for `pooled` alone: what compares
+people crop by crop are looks, of which each is the embedding of a clip of one frame.
+"""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
 import torch
+from torch.nn.functional import normalize
 
-from pipeline.reid.temporal.lstm_attention import LstmAttentionHead
+from pipeline.reid.temporal.consensus import Consensus
 from pipeline.types import (
     Appearance,
+    BoolArray,
     Clip,
     Embedding,
     EncoderIdentity,
@@ -18,7 +26,23 @@ from pipeline.types import (
     NoEmbedding,
 )
 
+NO_CROPS: Final = np.zeros((0, 0, 0, 3), np.uint8)
 NO_FRAMES: Final = np.zeros((0, 0), np.float32)
+
+
+class Networks(Protocol):
+    """What computes the two steps; threads may share it."""
+
+    def frames(self, clips: Sequence[ImageArray], /) -> list[FloatArray]:
+        """Frame vectors (K, F) of each clip of crops (K, 256, 128, 3) uint8 BGR, K >= 1.
+
+        Those of a clip are the same to the last bit whatever the other clips are.
+        """
+        ...
+
+    def clips(self, frames: FloatArray, present: BoolArray, /) -> FloatArray:
+        """Unit vectors (B, D) of frame vectors (B, K, F), of which those `present` (B, K) are."""
+        ...
 
 
 class Backbone(Protocol):
@@ -33,33 +57,59 @@ class Backbone(Protocol):
         ...
 
 
-class ClipEncoder:
-    """Encodes clips of pixels: backbone, then temporal head.
-
-    One clip is one batch, so that its embedding does not depend on which other tracklets happen to
-    close at the same time.
-    """
+class BackboneNetworks:
+    """A frozen backbone, of whose frame embeddings the mean is taken, weighted by consensus."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
-        self._head = LstmAttentionHead(backbone.dimension).eval()
-        self.identity = EncoderIdentity(backbone.name, backbone.sha256, backbone.dimension)
 
-    def frames(self, appearance: Appearance) -> FloatArray:
-        """Unit vectors (K, D) of a clip's crops; (0, 0) where there are none."""
-        if not isinstance(appearance, Clip) or len(appearance.crops) == 0:
+    def frames(self, clips: Sequence[ImageArray]) -> list[FloatArray]:
+        """Unit vectors (K, D) of each clip, which is a batch of its own."""
+        return [self._backbone.embed(crops) for crops in clips]
+
+    def clips(self, frames: FloatArray, present: BoolArray) -> FloatArray:
+        """Unit vectors (B, D)."""
+        return consensus(frames, present)
+
+
+class ClipEncoder:
+    """Encodes clips of pixels.
+
+    Args:
+        networks: What computes.
+        identity: The encoder's name, hash and dimension.
+    """
+
+    def __init__(self, networks: Networks, identity: EncoderIdentity) -> None:
+        self.networks = networks
+        self.identity = identity
+
+    def frames(self, appearances: Sequence[Appearance]) -> list[FloatArray]:
+        """Frame vectors (K, F) of each one's crops; (0, 0) where there are none."""
+        clips = [seen.crops if isinstance(seen, Clip) else NO_CROPS for seen in appearances]
+        vectors = iter(self.networks.frames([crops for crops in clips if len(crops)]))
+        return [next(vectors) if len(crops) else NO_FRAMES for crops in clips]
+
+    def looks(self, frames: FloatArray) -> FloatArray:
+        """Unit vectors (K, D) that compare people: each frame vector (F,) as a clip of its own."""
+        if len(frames) == 0:
             return NO_FRAMES
-        return self._backbone.embed(appearance.crops)
+        return self.networks.clips(frames[:, None], np.ones((len(frames), 1), np.bool_))
 
     def pooled(self, frames: FloatArray) -> Embedding | NoEmbedding:
-        """The embedding of the frame embeddings (K, D) of one clip; none where K is 0."""
+        """The embedding of the frame vectors (K, F) of one clip; none where K is 0."""
         if len(frames) == 0:
             return NoEmbedding()
-        return Embedding(pool(self._head, frames), self.identity)
+        present = np.ones((1, len(frames)), np.bool_)
+        return Embedding(self.networks.clips(frames[None], present)[0], self.identity)
+
+    def embed(self, crops: ImageArray) -> FloatArray:
+        """Unit vectors (N, D) that compare people, of crops (N, 256, 128, 3), N >= 1."""
+        return self.looks(self.networks.frames([crops])[0])
 
     def encode(self, appearance: Appearance) -> Embedding | NoEmbedding:
         """The embedding of a clip; none where the clip is empty or there are no pixels."""
-        return self.pooled(self.frames(appearance))
+        return self.pooled(self.frames([appearance])[0])
 
 
 class RecordedEncoder:
@@ -70,35 +120,36 @@ class RecordedEncoder:
     """
 
     def __init__(self, site: str) -> None:
-        self._site = site
-        self._heads: dict[int, LstmAttentionHead] = {}
+        self.name = f"recorded-{site}"
+        self.sha256 = hashlib.sha256(self.name.encode()).hexdigest()
 
-    def frames(self, appearance: Appearance) -> FloatArray:
+    def frames(self, appearances: Sequence[Appearance]) -> list[FloatArray]:
         """Recorded frame embeddings (K, D) at unit length; (0, 0) where none were recorded."""
-        if not isinstance(appearance, FrameEmbeddings) or len(appearance.vectors) == 0:
-            return NO_FRAMES
-        lengths = np.linalg.norm(appearance.vectors, axis=1, keepdims=True)
-        return np.asarray(appearance.vectors / np.maximum(lengths, 1e-12), np.float32)
+        return [
+            _unit(seen.vectors) if isinstance(seen, FrameEmbeddings) else NO_FRAMES
+            for seen in appearances
+        ]
+
+    def looks(self, frames: FloatArray) -> FloatArray:
+        """The same."""
+        return frames
 
     def pooled(self, frames: FloatArray) -> Embedding | NoEmbedding:
         """The embedding of frame embeddings (K, D); none where K is 0."""
         if len(frames) == 0:
             return NoEmbedding()
-        dimension = frames.shape[1]
-        if dimension not in self._heads:
-            self._heads[dimension] = LstmAttentionHead(dimension).eval()
-        name = f"recorded-{self._site}"
-        identity = EncoderIdentity(name, hashlib.sha256(name.encode()).hexdigest(), dimension)
-        return Embedding(pool(self._heads[dimension], frames), identity)
-
-    def encode(self, appearance: Appearance) -> Embedding | NoEmbedding:
-        """The embedding of recorded frame embeddings; none where none were recorded."""
-        return self.pooled(self.frames(appearance))
+        vector = consensus(frames[None], np.ones((1, len(frames)), np.bool_))[0]
+        return Embedding(vector, EncoderIdentity(self.name, self.sha256, len(vector)))
 
 
-def pool(head: LstmAttentionHead, frames: FloatArray) -> FloatArray:
-    """One unit vector (D,) of the frame embeddings (K, D) of one clip."""
-    with torch.inference_mode():
-        tensor = torch.from_numpy(np.array(frames))[None]  # (1, K, D)
-        pooled = head(tensor, torch.ones(tensor.shape[:2], dtype=torch.bool))
-    return np.asarray(pooled[0].numpy(), np.float32)
+@torch.inference_mode()
+def consensus(frames: FloatArray, present: BoolArray) -> FloatArray:
+    """Means at unit length (B, D) of unit vectors (B, K, D), weighted by what most agree on."""
+    # Arrays of values that flow are read-only, which torch warns of: hence copies.
+    pooled, _ = Consensus()(torch.tensor(frames), torch.tensor(present))
+    return np.asarray(normalize(pooled, dim=-1).numpy(), np.float32)
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

@@ -48,12 +48,12 @@ class Piece:
     Attributes:
         tracklet: The boxes.
         appearance: What was seen of them.
-        frames: (K, D) float32, unit norm: the frame embeddings of that.
+        crops: Which crops of the whole tracklet these are.
     """
 
     tracklet: Tracklet
     appearance: Appearance
-    frames: FloatArray
+    crops: slice
 
 
 class TrackletSplitter:
@@ -72,7 +72,7 @@ class TrackletSplitter:
         # Of tracks that were split only: how far the numbers of their parts have moved.
         self._moved: dict[tuple[str, int], int] = {}
 
-    def split(self, tracklet: Tracklet, appearance: Appearance, frames: FloatArray) -> list[Piece]:
+    def split(self, tracklet: Tracklet, appearance: Appearance, looks: FloatArray) -> list[Piece]:
         """The pieces of a tracklet in order of time; one where its crops show one person.
 
         Pieces are parts of the same track. Between two of them a number is left out, and those of
@@ -81,16 +81,16 @@ class TrackletSplitter:
         Args:
             tracklet: Of a camera; parts of one track come in their order.
             appearance: Its clip or recorded embeddings, K crops.
-            frames: (K, D) of unit norm, the embeddings of the crops; (0, 0) where there are none.
+            looks: (K, D) of unit norm, the embeddings of the crops; (0, 0) where there are none.
         """
         known = self._cameras.setdefault(tracklet.camera_id, _Differences())
-        looks = known.learn(tracklet, frames.astype(np.float64))
-        firsts = self._changes(looks, known)
+        own = known.learn(tracklet, looks.astype(np.float64))
+        firsts = self._changes(own, known)
         track = tracklet.camera_id, tracklet.track_id
         part = tracklet.part + self._moved.get(track, 0)
         if firsts:
             self._moved[track] = self._moved.get(track, 0) + 2 * len(firsts)
-        return _pieces(tracklet, appearance, frames, firsts, part)
+        return _pieces(tracklet, appearance, firsts, part)
 
     def _changes(self, frames: DoubleArray, known: "_Differences", offset: int = 0) -> list[int]:
         """Numbers of the crops that are the first of another person."""
@@ -188,11 +188,11 @@ def _robust(values: deque[float]) -> tuple[float, float]:
 
 
 def _pieces(
-    tracklet: Tracklet, appearance: Appearance, frames: FloatArray, firsts: list[int], part: int
+    tracklet: Tracklet, appearance: Appearance, firsts: list[int], part: int
 ) -> list[Piece]:
     """The tracklet divided before the crops `firsts`, with parts numbered from `part`."""
     if isinstance(appearance, NoAppearance) or not firsts:
-        return [Piece(_rows(tracklet, slice(None), part), appearance, frames)]
+        return [Piece(_rows(tracklet, slice(None), part), appearance, slice(None))]
     times = appearance.timestamps_us
     rows = [_handover(tracklet, int(times[i - 1]), int(times[i])) for i in firsts]
     boxes = pairwise([0, *rows, len(tracklet.scores)])
@@ -201,7 +201,7 @@ def _pieces(
         Piece(
             _rows(tracklet, slice(*of_boxes), part + 2 * number),
             _crops(appearance, slice(*of_crops)),
-            frames[slice(*of_crops)],
+            slice(*of_crops),
         )
         for number, (of_boxes, of_crops) in enumerate(zip(boxes, crops, strict=True))
     ]

@@ -1,13 +1,20 @@
 """Tracklets on their way from the cameras to the store."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from cameras.encoding import THUMBNAILS, EncodingStage, make_thumbnails
+from cameras.encoding import (
+    THUMBNAILS,
+    TRACKLETS_AT_ONCE,
+    EncodingStage,
+    clip_of,
+    make_thumbnails,
+)
 from pipeline.errors import StoreError
 from pipeline.reid.splitting import Piece, TrackletSplitter
 from pipeline.types import (
@@ -36,8 +43,11 @@ def _clip() -> Clip:
 class _Blind:
     """Sees nothing."""
 
-    def frames(self, _: Appearance) -> FloatArray:
-        return np.zeros((0, 0), np.float32)
+    def frames(self, appearances: Sequence[Appearance]) -> list[FloatArray]:
+        return [np.zeros((0, 0), np.float32) for _ in appearances]
+
+    def looks(self, frames: FloatArray) -> FloatArray:
+        return frames
 
     def pooled(self, _: FloatArray) -> NoEmbedding:
         return NoEmbedding()
@@ -46,22 +56,31 @@ class _Blind:
 class _Halves:
     """Splits every tracklet in the middle, as one that had learnt to would."""
 
-    def split(self, tracklet: Tracklet, clip: Clip, frames: FloatArray) -> list[Piece]:
+    def split(self, tracklet: Tracklet, clip: Clip, looks: FloatArray) -> list[Piece]:
+        assert np.linalg.norm(looks, axis=1).tolist() == [1] * 5
         return [
             Piece(
                 replace(tracklet, part=tracklet.part + 2 * half),
                 Clip(clip.crops[rows], clip.timestamps_us[rows], clip.qualities[rows]),
-                frames[rows],
+                rows,
             )
             for half, rows in enumerate((slice(0, 3), slice(3, 5)))
         ]
 
 
 class _Shade:
-    """Encodes crops by their brightness."""
+    """Encodes crops by their brightness: its frame vectors are not of unit length."""
 
-    def frames(self, clip: Clip) -> FloatArray:
-        return clip.crops[:, 0, 0, :1].astype(np.float32)
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def frames(self, appearances: Sequence[Appearance]) -> list[FloatArray]:
+        self.calls.append(len(appearances))
+        clips = [seen for seen in appearances if isinstance(seen, Clip)]
+        return [clip.crops[:, 0, 0, :1].astype(np.float32) for clip in clips]
+
+    def looks(self, frames: FloatArray) -> FloatArray:
+        return frames / np.abs(frames)
 
     def pooled(self, frames: FloatArray) -> Embedding:
         return Embedding(frames.mean(axis=0), EncoderIdentity("shade", "0" * 64, 1))
@@ -106,6 +125,38 @@ def test_each_piece_has_the_embedding_and_thumbnails_of_its_own_crops() -> None:
     assert [item.embedding.vector[0] for item in delivered] == [60, 185]
     times = [[picture.timestamp_us for picture in item.thumbnails] for item in delivered]
     assert times == [[0, 100, 200], [300, 400]]
+
+
+def test_what_waits_is_seen_together_and_each_by_its_encoder() -> None:
+    """The first alone, in the thread's hands when the others come; then those of each encoder."""
+    shade, blind = _Shade(), _Blind()
+    delivered: list[EncodedTracklet] = []
+    is_held, go_on = threading.Event(), threading.Event()
+
+    def deliver(item: EncodedTracklet) -> None:
+        is_held.set()
+        go_on.wait(10)
+        delivered.append(item)
+
+    def encoder_of(appearance: Appearance) -> _Shade | _Blind:
+        return shade if isinstance(appearance, Clip) else blind
+
+    with EncodingStage(encoder_of, TrackletSplitter(None), deliver, True) as stage:
+        stage.put(_tracklet(1), _clip())
+        assert is_held.wait(10)
+        for number in range(2, TRACKLETS_AT_ONCE + 3):
+            stage.put(_tracklet(number), NoAppearance() if number == 4 else _clip())
+        go_on.set()
+    assert shade.calls == [1, TRACKLETS_AT_ONCE - 1, 1]
+    assert [item.tracklet.track_id for item in delivered] == list(range(1, TRACKLETS_AT_ONCE + 3))
+    of_blind = [n for n, item in enumerate(delivered, 1) if item.embedding == NoEmbedding()]
+    assert of_blind == [4]
+
+
+def test_thumbnails_become_crops_again() -> None:
+    clip = clip_of([thumbnail.jpeg for thumbnail in make_thumbnails(_clip())])
+    assert clip.crops.shape == (THUMBNAILS, 256, 128, 3)
+    assert np.abs(clip.crops.mean(axis=(1, 2, 3)) - [60, 160, 210]).max() < 3
 
 
 def test_a_store_that_fails_stops_the_cameras_and_not_for_ever() -> None:

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from pipeline.reid.temporal.consensus import ENOUGH, consensus_logits
 from pipeline.reid.temporal.weighting import WeightingHead, masked_softmax, weighted_mean, zeroed
 
 HIDDEN = 128
-SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +91,3 @@ class LstmAttention(WeightingHead):
     def _learned(self, frames: Tensor, states: Tensor) -> Tensor:
         logits: Tensor = self.score(torch.cat([frames, states], dim=-1))
         return logits[..., 0]
-
-
-class LstmAttentionHead(LstmAttention):
-    """The default head for frame embeddings of unit norm, untrained: the same in every process."""
-
-    def __init__(self, dimension: int, hidden: int = 128) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
-            super().__init__(dimension, hidden)
-
-    def forward(self, frames: Tensor, present: Tensor) -> Tensor:  # type: ignore[override]
-        """Embeddings (B, D) of unit norm."""
-        return normalize(super().forward(frames, present)[0], dim=-1)

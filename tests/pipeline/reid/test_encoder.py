@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.config import ReidSettings
 from pipeline.errors import WeightsError
 from pipeline.reid.backbone import OpenVinoBackbone
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
+from pipeline.reid.opening import open_encoder
 from pipeline.types import Clip, Embedding, FrameEmbeddings, ImageArray, NoAppearance, NoEmbedding
 
+CPU = torch.device("cpu")
 RED, BLUE = (0, 0, 255), (255, 0, 0)
 
 
@@ -28,6 +31,12 @@ def _clip(*colours: tuple[int, int, int]) -> Clip:
 @pytest.fixture(scope="module")
 def backbone(toy_encoder: Path) -> OpenVinoBackbone:
     return OpenVinoBackbone(ReidSettings(weights=str(toy_encoder)))
+
+
+@pytest.fixture(scope="module")
+def encoder(toy_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipEncoder:
+    cache = tmp_path_factory.mktemp("cache")
+    return open_encoder(ReidSettings(weights=str(toy_encoder)), CPU, cache)
 
 
 def test_frame_embedding_worked_by_hand(backbone: OpenVinoBackbone) -> None:
@@ -51,31 +60,52 @@ def test_batch_changes_nothing(backbone: OpenVinoBackbone) -> None:
     np.testing.assert_allclose(together[1], backbone.embed(_crops(BLUE))[0], atol=1e-6)
 
 
-def test_clip_of_one_person_with_a_wrong_crop(backbone: OpenVinoBackbone) -> None:
-    embedding = ClipEncoder(backbone).encode(_clip(RED, RED, RED, BLUE, RED))
+def test_clip_of_one_person_with_a_wrong_crop(
+    backbone: OpenVinoBackbone, encoder: ClipEncoder
+) -> None:
+    embedding = encoder.encode(_clip(RED, RED, RED, BLUE, RED))
     assert isinstance(embedding, Embedding)
     assert embedding.vector @ backbone.embed(_crops(RED))[0] > 0.9999
 
 
-def test_encoder_is_named_and_hashed(backbone: OpenVinoBackbone, toy_encoder: Path) -> None:
+def test_looks_of_a_backbone_are_its_frame_embeddings(
+    backbone: OpenVinoBackbone, encoder: ClipEncoder
+) -> None:
+    crops = _crops(RED, BLUE)
+    np.testing.assert_allclose(encoder.embed(crops), backbone.embed(crops), atol=1e-6)
+
+
+def test_several_are_seen_at_once(encoder: ClipEncoder) -> None:
+    """In their order, where some show nothing; to the last bit as if each were alone."""
+    clips = [_clip(), _clip(RED, BLUE), NoAppearance(), _clip(BLUE, BLUE, RED)]
+    together = encoder.frames(clips)
+    assert [len(frames) for frames in together] == [0, 2, 0, 3]
+    for clip, frames in zip(clips, together, strict=True):
+        np.testing.assert_array_equal(frames, encoder.frames([clip])[0])
+
+
+def test_encoder_is_named_and_hashed(encoder: ClipEncoder, toy_encoder: Path) -> None:
     digest = hashlib.sha256(toy_encoder.read_bytes())
     digest.update(toy_encoder.with_suffix(".bin").read_bytes())
-    identity = ClipEncoder(backbone).identity
-    assert (identity.name, identity.dimension) == ("toy-encoder", 6)
-    assert identity.sha256 == digest.hexdigest()
+    assert (encoder.identity.name, encoder.identity.dimension) == ("toy-encoder", 6)
+    assert encoder.identity.sha256 == digest.hexdigest()
 
 
-def test_nothing_seen_has_no_embedding(backbone: OpenVinoBackbone) -> None:
-    encoder = ClipEncoder(backbone)
+def test_nothing_seen_has_no_embedding(encoder: ClipEncoder) -> None:
     assert encoder.encode(_clip()) == NoEmbedding()
     assert encoder.encode(NoAppearance()) == NoEmbedding()
-    assert RecordedEncoder("plaza").encode(NoAppearance()) == NoEmbedding()
+    recorded = RecordedEncoder("plaza")
+    assert recorded.pooled(recorded.frames([NoAppearance()])[0]) == NoEmbedding()
 
 
 def test_recorded_embeddings_are_pooled_whatever_their_length() -> None:
     vectors = np.array([[3.0, 0, 0], [0.5, 0, 0], [0, 0, 2.0], [1, 0, 0]], np.float32)
-    embedding = RecordedEncoder("plaza").encode(FrameEmbeddings(vectors, np.arange(4)))
+    encoder = RecordedEncoder("plaza")
+    (frames,) = encoder.frames([FrameEmbeddings(vectors, np.arange(4))])
+    np.testing.assert_allclose(np.linalg.norm(encoder.looks(frames), axis=1), 1, rtol=1e-6)
+    embedding = encoder.pooled(frames)
     assert isinstance(embedding, Embedding)
+    assert np.linalg.norm(embedding.vector) == pytest.approx(1, abs=1e-6)
     assert embedding.encoder.name == "recorded-plaza"
     assert embedding.vector[0] > 0.9999
 
@@ -85,8 +115,10 @@ def test_recorded_embeddings_are_pooled_whatever_their_length() -> None:
     [
         ("missing.xml", None, "no such file"),
         ("alone.xml", b"<net/>", r"expected alone\.bin beside"),
-        ("weights.pt", b"x", r"expected an OpenVINO \.xml or an \.onnx file"),
+        ("weights.pt", b"x", r"expected \.safetensors, \.onnx or OpenVINO \.xml"),
         ("noise.onnx", b"noise", r"expected a model of crops"),
+        ("missing.safetensors", None, "no such file"),
+        ("noise.safetensors", b"noise" * 100, "expected a safetensors file"),
     ],
 )
 def test_wrong_files_are_named(
@@ -96,11 +128,11 @@ def test_wrong_files_are_named(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(WeightsError, match=expected) as caught:
-        OpenVinoBackbone(ReidSettings(weights=str(path)))
-    assert name in str(caught.value)
+        open_encoder(ReidSettings(weights=str(path)), CPU, tmp_path)
+    assert str(caught.value).startswith(f"reid.weights: {path}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_bundled_is_not_there_yet() -> None:
+def test_bundled_is_not_there_yet(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no encoder is bundled yet"):
-        OpenVinoBackbone(ReidSettings())
+        open_encoder(ReidSettings(), CPU, tmp_path)

@@ -8,6 +8,7 @@ import torch
 
 from pipeline.errors import WeightsError
 from pipeline.reid import export
+from pipeline.reid.encoder import ClipEncoder
 from pipeline.reid.settings import EncoderSettings, HeadName
 from pipeline.reid.video_encoder import VideoEncoder, embed_clips
 from pipeline.reid.weights import save_encoder, weights_hash
@@ -60,16 +61,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(weights: Path, cache: Path) -> export.ExportedEncoder:
-    return export.open_encoder(weights, CPU, cache)
+def exported(weights: Path, cache: Path) -> ClipEncoder:
+    return export.open_trained(weights, CPU, cache)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_export_agrees_with_torch(
-    encoder: VideoEncoder, exported: export.ExportedEncoder, count: int
-) -> None:
-    frames = exported.frames(_clip(count))
-    expected = export.TorchNetworks(encoder, CPU).frames(_crops(count))
+def test_export_agrees_with_torch(encoder: VideoEncoder, exported: ClipEncoder, count: int) -> None:
+    (frames,) = exported.frames([_clip(count)])
+    (expected,) = export.TorchNetworks(encoder, CPU).frames([_crops(count)])
     np.testing.assert_allclose(frames, expected, atol=1e-4 * np.abs(expected).max())
     embedding = exported.encode(_clip(count))
     assert isinstance(embedding, Embedding)
@@ -79,9 +78,30 @@ def test_export_agrees_with_torch(
     assert np.linalg.norm(embedding.vector) == pytest.approx(1, abs=1e-5)
 
 
-def test_exported_clips_may_be_padded(
-    encoder: VideoEncoder, exported: export.ExportedEncoder
+def test_what_waits_beside_a_clip_does_not_change_it(
+    encoder: VideoEncoder, exported: ClipEncoder
 ) -> None:
+    """To the last bit, on the CPU and in the full batches of a GPU, wherever in them it is."""
+    clips = [_crops(count) for count in (3, 1, 8, 60, 2)]
+    for networks in (exported.networks, export.TorchNetworks(encoder, CPU)):
+        together = networks.frames(clips)
+        assert [len(frames) for frames in together] == [3, 1, 8, 60, 2]
+        for clip, frames in zip(clips, together, strict=True):
+            np.testing.assert_array_equal(frames, networks.frames([clip])[0])
+        assert networks.frames([]) == []
+
+
+def test_looks_are_the_embeddings_of_single_crops(
+    encoder: VideoEncoder, exported: ClipEncoder
+) -> None:
+    """With the neck: unit vectors of the embedding's length, whatever that of frame vectors."""
+    crops = _crops(3)
+    expected = embed_clips(encoder, [crop[None] for crop in crops])
+    np.testing.assert_allclose(exported.embed(crops), expected, atol=1e-4)
+    assert exported.looks(exported.frames([_clip(0)])[0]).shape == (0, 0)
+
+
+def test_exported_clips_may_be_padded(encoder: VideoEncoder, exported: ClipEncoder) -> None:
     networks = exported.networks
     frames = np.random.default_rng(0).random((2, 5, 16)).astype(np.float32)
     present = np.array([[True] * 5, [True] * 2 + [False] * 3])
@@ -105,24 +125,24 @@ def test_clip_networks_of_other_heads_agree_with_torch(head: HeadName) -> None:
         np.testing.assert_allclose(got, network(frames, present).numpy(), atol=1e-5)
 
 
-def test_encoder_is_named_and_hashed(exported: export.ExportedEncoder, weights: Path) -> None:
+def test_encoder_is_named_and_hashed(exported: ClipEncoder, weights: Path) -> None:
     identity = exported.identity
     assert (identity.name, identity.dimension) == ("street", 16)
     assert identity.sha256 == weights_hash(weights)
 
 
 def test_export_is_made_once(
-    exported: export.ExportedEncoder, weights: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    exported: ClipEncoder, weights: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (kept,) = cache.iterdir()
     assert kept.name.startswith(weights_hash(weights)[:16])
     monkeypatch.setattr(export, "convert", None)
-    again = export.open_encoder(weights, CPU, cache)
-    np.testing.assert_array_equal(again.frames(_clip(2)), exported.frames(_clip(2)))
+    again = export.open_trained(weights, CPU, cache)
+    np.testing.assert_array_equal(again.embed(_crops(2)), exported.embed(_crops(2)))
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
-    exported: export.ExportedEncoder,
+    exported: ClipEncoder,
     weights: Path,
     cache: Path,
     tmp_path: Path,
@@ -133,11 +153,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     core = export.openvino.Core()
     models = tuple(core.read_model(kept / name) for name in (export.FRAMES, export.CLIPS))
     monkeypatch.setattr(export, "convert", lambda encoder: models)
-    encoder = export.open_encoder(weights, CPU, tmp_path / "file" / "exports")
-    np.testing.assert_allclose(encoder.frames(_clip(2)), exported.frames(_clip(2)), atol=1e-5)
+    encoder = export.open_trained(weights, CPU, tmp_path / "file" / "exports")
+    np.testing.assert_allclose(encoder.embed(_crops(2)), exported.embed(_crops(2)), atol=1e-5)
 
 
-def test_nothing_seen_has_no_embedding(exported: export.ExportedEncoder) -> None:
+def test_nothing_seen_has_no_embedding(exported: ClipEncoder) -> None:
     assert exported.encode(_clip(0)) == NoEmbedding()
     assert exported.encode(NoAppearance()) == NoEmbedding()
 
@@ -145,4 +165,4 @@ def test_nothing_seen_has_no_embedding(exported: export.ExportedEncoder) -> None
 def test_a_head_that_needs_whole_clips_is_refused(tmp_path: Path) -> None:
     save_encoder(tmp_path / "cosam.safetensors", small_encoder("cosam"))
     with pytest.raises(WeightsError, match=r"cosam\.safetensors: head cosam needs whole clips"):
-        export.open_encoder(tmp_path / "cosam.safetensors", CPU, tmp_path)
+        export.open_trained(tmp_path / "cosam.safetensors", CPU, tmp_path)

@@ -100,7 +100,7 @@ def test_a_change_of_person_splits_boxes_and_crops() -> None:
         [0, SECOND_US, 2 * SECOND_US, 3 * SECOND_US],
         [4 * SECOND_US, 5 * SECOND_US],
     ]
-    np.testing.assert_array_equal(np.concatenate([piece.frames for piece in pieces]), frames)
+    assert [piece.crops for piece in pieces] == [slice(0, 4), slice(4, 6)]
 
 
 def test_a_clip_is_split_with_its_crops() -> None:
@@ -164,6 +164,7 @@ def test_what_was_not_seen_stays_whole(appearance: Appearance) -> None:
     [piece] = experienced().split(tracklet_of(7, 4), appearance, NO_FRAMES)
     assert piece.tracklet.key == "hall/7"
     assert piece.appearance is appearance
+    assert piece.crops == slice(None)
 
 
 def test_two_whose_tracks_were_exchanged_become_four_with_unique_keys() -> None:

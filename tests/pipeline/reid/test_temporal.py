@@ -14,7 +14,7 @@ from pipeline.reid.settings import ATTENDED_PARTS, HeadName
 from pipeline.reid.temporal.consensus import CONSENSUS_SHARPNESS, Consensus, consensus_logits
 from pipeline.reid.temporal.cosegmentation import SHARPNESS, common_regions
 from pipeline.reid.temporal.heads import PowerMean, Quality, make_head
-from pipeline.reid.temporal.lstm_attention import LstmAttention, LstmAttentionHead
+from pipeline.reid.temporal.lstm_attention import LstmAttention
 
 HEADS = get_args(HeadName)
 WEIGHTING = ("mean", "consensus", "attention", "quality", "lstm_attention", "drsa", "cosam")
@@ -121,7 +121,7 @@ def test_wrong_frame_counts_little() -> None:
     person, other = torch.eye(16)[0], torch.eye(16)[1]
     frames = normalize(person + 0.1 * torch.randn(8, 16), dim=-1)
     frames[3] = other
-    pooled = LstmAttentionHead(16)(frames[None], _present(8, 8))[0]
+    pooled = Consensus()(frames[None], _present(8, 8))[0][0]
     mean = normalize(frames.mean(dim=0), dim=-1)
     assert pooled @ other < 0.02 < mean @ other
 
@@ -265,21 +265,3 @@ def test_common_regions_do_not_depend_on_the_order_of_other_frames_or_on_padding
 
 def test_one_frame_has_no_common_regions() -> None:
     assert (common_regions(_maps()[:, :1], _present(1, 1)) == 1).all()
-
-
-def test_same_head_every_time() -> None:
-    """Weights of the untrained head of recorded embeddings do not depend on what was drawn before,
-    nor disturb what comes after."""
-    torch.manual_seed(5)
-    expected = torch.rand(1)
-    torch.manual_seed(5)
-    first = LstmAttentionHead(8)
-    assert torch.rand(1) == expected
-    second = LstmAttentionHead(8)
-    torch.testing.assert_close(first.lstm.weight_ih_l0, second.lstm.weight_ih_l0)
-
-
-@pytest.mark.parametrize("count", [2, 7])
-def test_embedding_of_recorded_frames_has_unit_norm(count: int) -> None:
-    pooled = LstmAttentionHead(8)(_frames(count, 8), _present(count, count))
-    torch.testing.assert_close(pooled.norm(dim=-1), torch.ones(1))
