@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from commands import query, results, simulate, train
-from commands.options import Config, Database, Json
+from commands.options import Config, Database, Json, RunNumber
 from pipeline.errors import UserError
 
 EXIT_USER = 2
@@ -37,6 +37,22 @@ def run(
     run_site(config, database, resume=resume, as_json=as_json)
 
 
+@app.command()
+def reembed(
+    config: Config,
+    database: Database = None,
+    run_number: RunNumber = None,
+    as_json: Json = False,
+) -> None:
+    """Embed a run's people again, by the site's present encoder, and associate them anew.
+
+    From the thumbnails that were kept, which show less than what `run` sees.
+    """
+    from commands.reembed import reembed_run  # as for `run`
+
+    reembed_run(config, database, run_number, as_json=as_json)
+
+
 app.add_typer(query.app, name="query")
 app.add_typer(train.app, name="train")
 app.command()(results.export)
@@ -50,7 +66,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("demo-report"),
     weights_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder with a detector (.pt, *_openvino_model) and a Re-ID backbone."),
+        typer.Option(help="Folder with a detector (.pt, *_openvino_model) and a Re-ID encoder."),
     ] = None,
     folder: Annotated[
         Path, typer.Option("--demo", help="Folder of the demo site; default: the repository's.")

@@ -1,12 +1,14 @@
 """Options and output that the commands share."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline.errors import UserError
@@ -28,6 +30,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 RunNumber = Annotated[
     int | None, typer.Option("--run", help="Number of the run; default: the newest.")
 ]
+
+Watch = Callable[[str, int, int], None]
+"""Told what is being done, how much of it, of how much."""
 
 
 def parse_time(option: str, words: str) -> int:
@@ -53,3 +58,22 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any
         table.add_row(*(str(cell) for cell in row))
     console.print(title, style="bold", highlight=False)
     console.print(table)
+
+
+@contextmanager
+def watched() -> Iterator[Watch]:
+    """A bar on standard error that says what is done; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda words, done, total: progress.update(
+            bar, description=words, completed=done, total=total
+        )

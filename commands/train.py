@@ -3,17 +3,15 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from commands.interrupts import terminated_as_interrupt
+from commands.options import Watch, watched
 from pipeline.errors import UserError
 
 # torch and the renderer take seconds to import, and no other command needs them.
@@ -29,8 +27,6 @@ app = typer.Typer(no_args_is_help=True, help="Learn from labelled clips.")
 
 QUERIES_SHOWN = 12
 SECONDS_A_MINUTE = 60
-
-Watch = Callable[[str, int, int], None]
 
 
 @app.command()
@@ -63,7 +59,7 @@ def encoder(
     if minutes is not None:
         deadline = Deadline(time.monotonic() + minutes * SECONDS_A_MINUTE)
     try:
-        with terminated_as_interrupt(), _watched() as watch:
+        with terminated_as_interrupt(), watched() as watch:
             _train(what, output, data or output / "data", device, deadline, watch, pictures)
     except OutOfTimeError:
         print(f"stopped after {minutes:g} minutes; the same call goes on", file=sys.stderr)
@@ -215,22 +211,3 @@ def _keep_recipe(recipe: "Recipe", output: Path) -> None:
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise UserError(f"--output: {output}: holds the training of another recipe")
     path.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _watched() -> Iterator[Watch]:
-    """A bar on standard error that says what is done; nothing where that is no terminal."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda words, done, total: progress.update(
-            bar, description=words, completed=done, total=total
-        )
