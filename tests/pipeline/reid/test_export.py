@@ -1,5 +1,6 @@
 """Exported encoders: the same numbers as torch, one name, and an export that is made once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,15 @@ def test_what_waits_beside_a_clip_does_not_change_it(
         for clip, frames in zip(clips, together, strict=True):
             np.testing.assert_array_equal(frames, networks.frames([clip])[0])
         assert networks.frames([]) == []
+
+
+def test_threads_may_share_an_encoder(exported: ClipEncoder) -> None:
+    """As the cameras' and the encoder's do; OpenVINO by itself refuses that."""
+    crops = _crops(8)
+    expected = exported.embed(crops)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(exported.embed, [crops] * 12):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_looks_are_the_embeddings_of_single_crops(
