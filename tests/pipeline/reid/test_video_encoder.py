@@ -7,6 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from pipeline.reid.settings import EncoderSettings, HeadName
 from pipeline.reid.video_encoder import (
@@ -57,6 +58,23 @@ def test_shapes(head: HeadName) -> None:
     torch.testing.assert_close(encoded.weights.sum(dim=1), torch.ones(2))
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))
     assert (encoded.penalty > 0) == (head == "drsa")
+
+
+def test_what_is_compared_comes_out_of_the_neck() -> None:
+    """Unit length of (f - mean) / deviation * gamma, whatever the way from crops to it."""
+    encoder, (clip,) = small_encoder(), _clips(3)
+    neck = encoder.neck
+    for values, least in ((neck.running_mean, -1), (neck.running_var, 0.5), (neck.weight.data, 1)):
+        assert values is not None
+        values.copy_(least + torch.rand(16))
+    assert neck.running_mean is not None and neck.running_var is not None
+    crops, present = normalised(torch.from_numpy(clip), (96, 64))[None], torch.ones(1, 3) > 0
+    with torch.inference_mode():
+        embedding = encoder(crops, present).embedding
+        scaled = (embedding - neck.running_mean) / (neck.running_var + neck.eps).sqrt()
+        expected = normalize(scaled * neck.weight, dim=1)
+        torch.testing.assert_close(encoder.embed(crops, present), expected)
+    np.testing.assert_allclose(embed_clips(encoder, [clip]), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("head", HEADS)

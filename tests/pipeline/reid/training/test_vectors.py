@@ -104,11 +104,11 @@ def test_the_map_that_was_learnt_is_folded_into_the_encoder(
     assert whole.settings.head == name
 
 
-def _people(seed: int, people: int) -> ClipVectors:
+def _people(seed: int, people: int, noise: float = 0.7) -> ClipVectors:
     """Vectors around a centre for each person; each of two cameras has two clips of it."""
     rng = np.random.default_rng(seed)
     centres = np.repeat(rng.normal(size=(people, 16)), 4, axis=0)
-    vectors = (centres[:, None] + rng.normal(0, 0.7, (4 * people, 6, 16))).astype(np.float32)
+    vectors = (centres[:, None] + rng.normal(0, noise, (4 * people, 6, 16))).astype(np.float32)
     identities = np.repeat(np.arange(people), 4)
     cameras = np.tile([0, 0, 1, 1], people)
     return ClipVectors(vectors, np.ones((4 * people, 6), np.bool_), identities, cameras)
@@ -130,11 +130,22 @@ def _map(model: HeadModel, clips: ClipVectors) -> float:
 def test_what_a_head_learns_holds_wrong_frames_off(encoder: VideoEncoder) -> None:
     stage = HeadStage(iterations=40, people=8, clips=4, learning_rate=1e-3)
     training = HeadTraining(_people(1, 40), ())
-    wrong = of_condition(_people(2, 40), "wrong_frames", 0)
+    clean = _people(2, 40, noise=0.9)
+    wrong = of_condition(clean, "wrong_frames", 0)
     of_mean, of_lstm, again = (
         train_head(encoder, name, training, stage, seed=0)
         for name in ("mean", "lstm_attention", "lstm_attention")
     )
-    assert 1 - _map(of_lstm, wrong) < 0.5 * (1 - _map(of_mean, wrong))
     for first, second in zip(of_lstm.parameters(), again.parameters(), strict=True):
         assert torch.equal(first, second)
+    assert 1 - _map(of_lstm, wrong) < 0.5 * (1 - _map(of_mean, wrong))
+    # Where nothing is wrong: hardly below the mean, and several frames are better than one.
+    assert _map(of_lstm, clean) >= _map(of_mean, clean) - 0.005
+    one = single_frame(clean, np.random.default_rng(0))
+    assert _map(of_lstm, clean) > _map(of_lstm, one) + 0.1
+    # Of a right and a wrong frame of any clips, which one counts more.
+    is_wrong = (wrong.vectors != clean.vectors).any(axis=2)
+    with torch.inference_mode():
+        encoded = of_lstm(torch.from_numpy(wrong.vectors), torch.from_numpy(wrong.present))
+    weights = encoded.weights.numpy()
+    assert np.mean(weights[~is_wrong][:, None] > weights[is_wrong]) > 0.8
