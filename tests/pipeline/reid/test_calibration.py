@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
@@ -159,6 +160,7 @@ def test_the_order_within_a_camera_stays_before_lengths_are_made_equal() -> None
     """A shift changes no distance, and equal spreads stretch all alike."""
     rng = np.random.default_rng(0)
     half = rng.normal(size=(20, 4))
+    half /= half.std(axis=0)
     vectors = np.concatenate([half, half + 3]).astype(np.float32)
     standards = fit_camera_standards(vectors, ["hall"] * 20 + ["door"] * 20)
     means, spreads = np.array(standards.means), np.array(standards.spreads)
@@ -166,6 +168,37 @@ def test_the_order_within_a_camera_stays_before_lengths_are_made_equal() -> None
     np.testing.assert_allclose(spreads[0], spreads[1], rtol=1e-5)
     # Half of the way (20 of 20 + 20) from the centre to their own means, 3 apart.
     np.testing.assert_allclose(means[0] - means[1], 1.5, atol=1e-5)
+    moved = (vectors[:20] - means[1]) / spreads[1]
+    before, after = (np.linalg.norm(x[:, None] - x, axis=2) for x in (vectors[:20], moved))
+    np.testing.assert_array_equal(np.argsort(after, axis=1), np.argsort(before, axis=1))
+
+
+def four_cameras(people: int, seed: int) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """The same people before four cameras, each shifting further than the one before it."""
+    persons, cameras = np.random.default_rng(seed), np.random.default_rng(99)
+    gains = np.exp(0.5 * cameras.normal(size=(4, 1, 32)))
+    shifts = cameras.normal(size=(4, 1, 32)) * np.array([0, 0.5, 1, 2])[:, None, None]
+    seen = persons.normal(size=(people, 32)) * gains + shifts
+    seen += 0.7 * persons.normal(size=seen.shape)
+    seen /= np.linalg.norm(seen, axis=2, keepdims=True)
+    return seen.reshape(-1, 32).astype(np.float32), np.repeat(list("abcd"), people).tolist()
+
+
+def false_matches(embeddings: npt.NDArray[np.float32]) -> Array:
+    """Share of different people above the threshold that 1 % of all pass, by pair of cameras."""
+    cameras = np.split(embeddings, 4)
+    is_other = ~np.eye(len(cameras[0]), dtype=bool)
+    pairs = np.array([(a @ b.T)[is_other] for a, b in combinations_with_replacement(cameras, 2)])
+    return np.asarray((pairs >= np.quantile(pairs, 0.99)).mean(axis=1))
+
+
+def test_after_standardising_one_threshold_suits_all_pairs_of_cameras() -> None:
+    """Standards of some people, false matches of others: 1 %, within a factor of two."""
+    standards = fit_camera_standards(*four_cameras(150, 0))
+    others, cameras = four_cameras(150, 1)
+    assert false_matches(others).max() > 0.05
+    after = false_matches(standards.apply(others, cameras))
+    assert 0.005 < after.min() <= after.max() < 0.02
 
 
 def test_few_tracklets_stay_near_the_common_standards() -> None:
