@@ -4,6 +4,7 @@ Two networks, because crops are seen once and clips may be put together more tha
 frame vectors, and the frame vectors of clips to embeddings.
 """
 
+import shutil
 import tempfile
 import threading
 import warnings
@@ -171,24 +172,33 @@ def open_trained(weights: Path, device: torch.device, cache: Path) -> ClipEncode
 
 
 def _cached(encoder: VideoEncoder, folder: Path) -> OpenVinoNetworks:
-    if not folder.is_dir():
+    """The networks kept in a folder; made for this once where nothing can be kept.
+
+    What is damaged, as after a loss of power, is thrown away: the next call keeps it anew.
+    """
+    try:
+        if not folder.is_dir():
+            _keep(encoder, folder)
+        core = openvino.Core()
+        return OpenVinoNetworks(
+            core.read_model(str(folder / FRAMES)), core.read_model(str(folder / CLIPS))
+        )
+    except (OSError, RuntimeError):  # the latter by OpenVINO: a full disk, a file that is cut short
+        shutil.rmtree(folder, ignore_errors=True)
+        return OpenVinoNetworks(*convert(encoder))
+
+
+def _keep(encoder: VideoEncoder, folder: Path) -> None:
+    """Export into a folder that comes to be whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as unfinished:
+        made = Path(unfinished) / folder.name
+        export(encoder, made)
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            workplace = tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-")
+            made.rename(folder)
         except OSError:
-            return OpenVinoNetworks(*convert(encoder))
-        with workplace as unfinished:
-            made = Path(unfinished) / folder.name
-            export(encoder, made)
-            try:
-                made.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was faster, as good an export
-                    raise
-    core = openvino.Core()
-    return OpenVinoNetworks(
-        core.read_model(str(folder / FRAMES)), core.read_model(str(folder / CLIPS))
-    )
+            if not folder.is_dir():  # else another process was faster, as good an export
+                raise
 
 
 def export(encoder: VideoEncoder, folder: Path) -> None:

@@ -1,7 +1,10 @@
 """Exported encoders: the same numbers as torch, one name, and an export that is made once."""
 
+import resource
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +144,18 @@ def test_encoder_is_named_and_hashed(exported: ClipEncoder, weights: Path) -> No
     assert identity.sha256 == weights_hash(weights)
 
 
+@pytest.fixture
+def quick_convert(cache: Path, exported: ClipEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What conversion would give, from the export that there is."""
+    (kept,) = cache.iterdir()
+
+    def convert(encoder: VideoEncoder) -> tuple[Any, ...]:
+        core = export.openvino.Core()
+        return tuple(core.read_model(kept / name) for name in (export.FRAMES, export.CLIPS))
+
+    monkeypatch.setattr(export, "convert", convert)
+
+
 def test_export_is_made_once(
     exported: ClipEncoder, weights: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,19 +167,44 @@ def test_export_is_made_once(
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
+    exported: ClipEncoder, weights: Path, tmp_path: Path, quick_convert: None
+) -> None:
+    (tmp_path / "file").touch()
+    encoder = export.open_trained(weights, CPU, tmp_path / "file" / "exports")
+    np.testing.assert_allclose(encoder.embed(_crops(2)), exported.embed(_crops(2)), atol=1e-5)
+
+
+def test_a_cache_on_a_full_disk_is_done_without(
+    exported: ClipEncoder, weights: Path, tmp_path: Path, quick_convert: None
+) -> None:
+    """No file may grow beyond 1000 bytes; nothing is left of those that tried."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        encoder = export.open_trained(weights, CPU, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    np.testing.assert_allclose(encoder.embed(_crops(2)), exported.embed(_crops(2)), atol=1e-5)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damaged", ["frames.bin", "clips.xml"])
+def test_a_damaged_export_is_made_anew(
     exported: ClipEncoder,
     weights: Path,
     cache: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    quick_convert: None,
+    damaged: str,
 ) -> None:
-    (tmp_path / "file").touch()
+    """As a loss of power leaves it: the file is there and empty."""
     (kept,) = cache.iterdir()
-    core = export.openvino.Core()
-    models = tuple(core.read_model(kept / name) for name in (export.FRAMES, export.CLIPS))
-    monkeypatch.setattr(export, "convert", lambda encoder: models)
-    encoder = export.open_trained(weights, CPU, tmp_path / "file" / "exports")
-    np.testing.assert_allclose(encoder.embed(_crops(2)), exported.embed(_crops(2)), atol=1e-5)
+    shutil.copytree(kept, tmp_path / kept.name)
+    (tmp_path / kept.name / damaged).write_bytes(b"")
+    for _ in range(2):
+        encoder = export.open_trained(weights, CPU, tmp_path)
+        np.testing.assert_allclose(encoder.embed(_crops(2)), exported.embed(_crops(2)), atol=1e-5)
+    assert (tmp_path / kept.name / damaged).stat().st_size > 0
 
 
 def test_nothing_seen_has_no_embedding(exported: ClipEncoder) -> None:
