@@ -39,6 +39,7 @@ from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import Calibrations, Clip
+from storage.linking import UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
@@ -254,7 +255,10 @@ def _conclude(
 def associate_run(
     site: Site, store: Store, run_id: int, calibrations: Calibrations
 ) -> tuple[int, int]:
-    """Decide who is who among all tracklets of the run; how many tracklets, how many people."""
+    """Decide who is who among all tracklets of the run; how many tracklets, how many people.
+
+    Where somebody erases tracklets meanwhile, once more among those that are left.
+    """
     stored = store.load_tracklets(run_id)
     links = associate(
         [tracklet for tracklet, _ in stored],
@@ -264,7 +268,10 @@ def associate_run(
         site.association,
         _now_us(),
     )
-    store.set_links(run_id, links)
+    try:
+        store.set_links(run_id, links)
+    except UnknownTrackletError:
+        return associate_run(site, store, run_id, calibrations)
     return len(stored), len({link.identity for link in links})
 
 

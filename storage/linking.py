@@ -10,12 +10,16 @@ from storage import rows
 from storage.schema import Identity, LinkPair, LinkRow, TrackletRow
 
 
+class UnknownTrackletError(ValueError):
+    """Links name a tracklet that the run does not have, or has no more."""
+
+
 def replace_links(connection: Connection, run_id: int, links: Sequence[Link], now_us: int) -> None:
     """Close the run's open links and put these in their place.
 
     Raises:
-        ValueError: A link or its evidence names a tracklet that the run does not have, or holds
-            evidence that is no finite number.
+        UnknownTrackletError: A link or its evidence names a tracklet that the run does not have.
+        ValueError: A link holds evidence that is no finite number.
     """
     for link in links:
         for evidence in (link.evidence, *(pair.evidence for pair in link.pairs)):
@@ -25,7 +29,7 @@ def replace_links(connection: Connection, run_id: int, links: Sequence[Link], no
     others = {pair.other for link in links for pair in link.pairs}
     unknown = ({link.tracklet for link in links} | others) - set(tracklets)
     if unknown:
-        raise ValueError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
+        raise UnknownTrackletError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
     of_run = select(TrackletRow.id).where(TrackletRow.run_id == run_id)
     connection.execute(
         update(LinkRow)

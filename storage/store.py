@@ -219,8 +219,9 @@ class Store:
         """A new version of who is who: the links before it are closed, none is rewritten.
 
         Raises:
-            ValueError: A link or its evidence names a tracklet that the run does not have, or holds
-                evidence that is no finite number.
+            UnknownTrackletError: A link or its evidence names a tracklet that the run does not
+                have, or has no more.
+            ValueError: A link holds evidence that is no finite number.
         """
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from commands import reembed
+from commands import reembed, run
 from pipeline.reid.settings import EncoderSettings
 from pipeline.reid.video_encoder import VideoEncoder
 from pipeline.reid.weights import save_encoder, weights_hash
@@ -170,24 +171,34 @@ def test_stopped_half_way_nothing_has_changed(
     assert vectors(folder) == before
 
 
+@pytest.mark.parametrize(
+    ("module", "step", "embedded"), [(reembed, "pixel_encoder", 1), (run, "associate", 2)]
+)
 def test_those_erased_stay_erased(
-    folder: Path, pipeline: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    pipeline: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    step: str,
+    embedded: int,
 ) -> None:
-    """By somebody else, while their pictures are looked at."""
+    """By somebody else, while their pictures are looked at, or while it is decided who is who."""
 
     def erase_meanwhile(*arguments: Any) -> Any:
         with sqlite3.connect(folder / "tracking.db") as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("DELETE FROM tracklet WHERE track_id = 2")
         connection.close()
-        return opened(*arguments)
+        return whole(*arguments)
 
-    opened = reembed.pixel_encoder
-    monkeypatch.setattr(reembed, "pixel_encoder", erase_meanwhile)
-    result = pipeline("reembed", "site.yaml", folder=folder)
+    whole = getattr(module, step)
+    monkeypatch.setattr(module, step, erase_meanwhile)
+    result = pipeline("reembed", "site.yaml", "--json", folder=folder)
     assert result.returncode == 0, result.stderr
-    assert "1 tracklets embedded" in result.stdout
+    report = json.loads(result.stdout)
+    assert (report["embedded"], report["tracklets"]) == (embedded, 2)
     assert asked(folder, "SELECT count(*) FROM tracklet") == [(2,)]
+    assert asked(folder, "SELECT count(*) FROM link WHERE valid_to_us IS NULL") == [(2,)]
     assert len(vectors(folder)) == 2
 
 
