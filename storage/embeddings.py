@@ -11,14 +11,17 @@ from storage.schema import EmbeddingRow, Encoder, TrackletRow
 
 def add(connection: Connection, new: Iterable[tuple[int, Embedding | NoEmbedding]]) -> None:
     """Keep what tracklets, by their rows' numbers, have in embeddings."""
+    found = [(key, embedding) for key, embedding in new if isinstance(embedding, Embedding)]
+    # Each is asked for once: others wait until this is written.
+    made_by = dict.fromkeys(embedding.encoder for _, embedding in found)
+    encoder_ids = {encoder: _encoder_id(connection, encoder) for encoder in made_by}
     made: list[dict[str, object]] = [
         {
             "tracklet_id": tracklet_id,
-            "encoder_id": _encoder_id(connection, embedding.encoder),
+            "encoder_id": encoder_ids[embedding.encoder],
             "vector": rows.packed(embedding.vector),
         }
-        for tracklet_id, embedding in new
-        if isinstance(embedding, Embedding)
+        for tracklet_id, embedding in found
     ]
     rows.insert_all(connection, EmbeddingRow, made)
 

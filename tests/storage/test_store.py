@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from pipeline.errors import StoreError
 from pipeline.types import (
@@ -227,6 +227,30 @@ def test_embeddings_are_replaced_whole_or_not_at_all(
     with pytest.raises(KeyboardInterrupt):
         store.replace_embeddings(run_id, {"north/1": new, "gate/1": new})
     assert dump(store) == before
+
+
+def test_an_encoder_is_asked_for_once_however_many_it_has_made(
+    store: Store, begin: Begin, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others cannot write until all embeddings are replaced: SQLite lets them wait 5 s."""
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", track) for track in range(1, 41)])
+    asked = []
+
+    def found_or_made(connection: Connection, table: type, key: dict[str, object]) -> int:
+        asked.append(key["name"])
+        return whole(connection, table, key)
+
+    whole = embeddings.rows.found_or_made
+    monkeypatch.setattr(embeddings.rows, "found_or_made", found_or_made)
+    new = {
+        f"north/{track}": Embedding(
+            np.array([1.0, 0.0]), EncoderIdentity(("street", "yard")[track % 2], "cd" * 32, 2)
+        )
+        for track in range(1, 41)
+    }
+    assert store.replace_embeddings(run_id, new) == 40
+    assert asked == ["yard", "street"]
 
 
 def test_the_mean_score_is_kept_per_mille(store: Store, begin: Begin, make: Make) -> None:
