@@ -1,7 +1,7 @@
 """Who is who, in versions: a new decision closes the one before it, and rewrites none."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -37,8 +37,13 @@ def replace_links(connection: Connection, run_id: int, links: Sequence[Link], no
         .values(valid_to_us=now_us)
     )
     identities = _identity_ids(connection, run_id, {link.identity for link in links}, now_us)
-    for link in links:
-        _add_link(connection, link, tracklets, identities)
+    link_ids = _add_links(connection, links, tracklets, identities)
+    pairs = [
+        row
+        for link_id, link in zip(link_ids, links, strict=True)
+        for row in _pair_rows(link_id, link, tracklets)
+    ]
+    rows.insert_all(connection, LinkPair, pairs)
 
 
 def _identity_ids(
@@ -55,22 +60,35 @@ def _identity_ids(
     return {row.number: row.id for row in connection.execute(query)}
 
 
-def _add_link(
-    connection: Connection, link: Link, tracklets: dict[str, int], identities: dict[int, int]
-) -> None:
-    row = {
-        "tracklet_id": tracklets[link.tracklet],
-        "identity_id": identities[link.identity],
-        "method": link.method,
-        "decided_at_us": link.decided_at_us,
-        "appearance": link.evidence.appearance,
-        "transition_time": link.evidence.transition_time,
-        "ground_plane": link.evidence.ground_plane,
-        "edits": link.evidence.edits,
-    }
-    link_id = rows.inserted(connection.execute(insert(LinkRow).returning(LinkRow.id), row))
-    pairs: list[dict[str, object]] = [
+def _add_links(
+    connection: Connection,
+    links: Sequence[Link],
+    tracklets: dict[str, int],
+    identities: dict[int, int],
+) -> list[int]:
+    """Numbers of the new rows, in the order of the links."""
+    new: list[dict[str, object]] = [
         {
+            "tracklet_id": tracklets[link.tracklet],
+            "identity_id": identities[link.identity],
+            "method": link.method,
+            "decided_at_us": link.decided_at_us,
+            "appearance": link.evidence.appearance,
+            "transition_time": link.evidence.transition_time,
+            "ground_plane": link.evidence.ground_plane,
+            "edits": link.evidence.edits,
+        }
+        for link in links
+    ]
+    if not new:
+        return []
+    query = insert(LinkRow).returning(LinkRow.id, sort_by_parameter_order=True)
+    return [int(number) for number in connection.execute(query, new).scalars()]
+
+
+def _pair_rows(link_id: int, link: Link, tracklets: dict[str, int]) -> Iterator[dict[str, object]]:
+    for position, pair in enumerate(link.pairs):
+        yield {
             "link_id": link_id,
             "position": position,
             "other_tracklet_id": tracklets[pair.other],
@@ -81,6 +99,3 @@ def _add_link(
             "edits": pair.evidence.edits,
             "same_identity": pair.same_identity,
         }
-        for position, pair in enumerate(link.pairs)
-    ]
-    rows.insert_all(connection, LinkPair, pairs)

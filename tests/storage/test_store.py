@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.orm import aliased
 
 from pipeline.errors import StoreError
 from pipeline.types import (
@@ -319,6 +320,27 @@ def test_one_open_link_a_tracklet(
     assert dump(store) == before
     with writing(store.engine) as connection:  # a closed one may stand beside it
         connection.execute(insert(LinkRow), row | {"valid_to_us": NOW_US})
+
+
+def test_many_links_keep_their_own_pairs(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    """More than one statement takes: each is compared with the next track, the last with none."""
+    run_id, count = begin(store), 1100
+    store.add_tracklets(run_id, [make("north", track) for track in range(1, count + 1)])
+    links = [join(f"north/{i}", i, [(f"north/{i + 1}", 0.9, True)]) for i in range(1, count)]
+    store.set_links(run_id, [*links[::-1], join(f"north/{count}", count)])
+    of_link, other = aliased(TrackletRow), aliased(TrackletRow)
+    query = (
+        select(of_link.track_id, other.track_id)
+        .join(LinkRow, LinkRow.tracklet_id == of_link.id)
+        .join(LinkPair, LinkPair.link_id == LinkRow.id)
+        .join(other, other.id == LinkPair.other_tracklet_id)
+        .order_by(of_link.track_id)
+    )
+    with reading(store.engine) as connection:
+        found = [tuple(row) for row in connection.execute(query)]
+    assert found == [(i, i + 1) for i in range(1, count)]
 
 
 @pytest.mark.parametrize(
