@@ -1,7 +1,10 @@
 """What training brings: a small network, and people painted in three colours."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -22,6 +25,15 @@ STRIPES = np.where(np.arange(32) % 2 == 0, 1, -1)[:, None]
 CHANNELS = 16
 DIMENSION = 3 * CHANNELS  # whole, upper and lower body
 ACROSS_CAMERAS = Protocol("across cameras", queries_in_gallery=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks only wait for one another's threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def painted(
