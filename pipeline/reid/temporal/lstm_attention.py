@@ -9,11 +9,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout, logsigmoid
 
 from pipeline.reid.temporal.consensus import ENOUGH, consensus_logits
 from pipeline.reid.temporal.weighting import WeightingHead, masked_softmax, weighted_mean, zeroed
 
 HIDDEN = 128
+GOOD = 4.0
+"""Frames count .98 of what they could until something speaks against them: with 0 and 2, clean
+clips of people of another seed lose 0.2 and 0.1 mAP, for frames as good as others count less."""
+DROPPED = 0.3
+"""Of what the MLP sees in training; without, the same clips lose 0.1 mAP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,12 @@ class ClipState:
 class LstmAttention(WeightingHead):
     """Consensus-weighted mean, corrected by what a unidirectional LSTM has seen so far.
 
-    z_t = MLP([x_t, h_t]) + beta min(cos(x_t, c), m),  w = softmax(z),  f = sum_t w_t x_t
+    z_t = log s(MLP([x_t, h_t]) + b) + beta min(cos(x_t, c), m),  w = softmax(z),  f = sum w_t x_t
 
-    with h_t the LSTM's state, c the consensus of the clip, and the MLP's last layer zero at first.
-    m is learnt: frames of one person need not be alike beyond it. Untrained, it is 1.
+    with s the logistic function, h_t the LSTM's state, c the consensus of the clip, and the MLP's
+    last layer zero at first. So w_t is in proportion to a quality in (0, 1), of which good frames
+    have all, times an agreement, of which frames that agree by m have all. m is learnt: frames of
+    one person need not be alike beyond it. Untrained, it is 1.
 
     Args:
         dimension: Length D of frame vectors.
@@ -89,5 +97,5 @@ class LstmAttention(WeightingHead):
         return weighted_mean(frames, weights)[0], weights[0]
 
     def _learned(self, frames: Tensor, states: Tensor) -> Tensor:
-        logits: Tensor = self.score(torch.cat([frames, states], dim=-1))
-        return logits[..., 0]
+        seen = dropout(torch.cat([frames, states], dim=-1), DROPPED, self.training)
+        return logsigmoid(self.score(seen)[..., 0] + GOOD)

@@ -118,14 +118,15 @@ class HeadStage(Optimisation):
             *("mean", "consensus", "attention", "quality", "lstm_attention", "self_attention"),
             "rfa_lstm",
         ),
-        description="Which heads the table compares.",
+        description="Which heads the table compares; the mean first, whose frame vectors the others"
+        " start from.",
     )
     frames: Count = Field(8, description="Frames of a clip that are looked at.")
     seeds: Count = Field(3, description="How often each is learnt.")
     head_rate: Rate = Field(
         5.0, description="Learning rate of the head, as a multiple: all before it has learnt."
     )
-    corrupted: Probability = Field(0.4, description="Share of clips with a corruption.")
+    corrupted: Probability = Field(0.25, description="Share of clips with a corruption.")
     variants: Count = Field(
         2, description="Corrupted pictures computed of each clip; of every other one, occlusions."
     )
@@ -164,6 +165,14 @@ class Recipe(Settings):
     augmentation: AugmentationSettings = AugmentationSettings()
     heads: HeadStage = Field(description="Second stage.")
     teacher: Teacher | None = Field(None, description="A frozen encoder to learn from.")
+
+    @model_validator(mode="after")
+    def _mean_comes_first(self) -> Self:
+        if self.heads.names[:1] != ("mean",):
+            raise ValueError(
+                "heads.names: expected mean first: the others start from what it learns"
+            )
+        return self
 
     @model_validator(mode="after")
     def _head_is_learnt(self) -> Self:

@@ -212,16 +212,17 @@ class Training:
         path = self._folder / "heads" / f"{name}-{seed}.json"
         if not path.exists():
             self._watch(f"head {name}", seed, self._recipe.heads.seeds)
-            model = train_head(encoder, name, training, self._recipe.heads, seed)
+            start = None if name == "mean" else self._restored(encoder, "mean", seed)
+            model = train_head(encoder, name, training, self._recipe.heads, seed, start)
             save_checkpoint(path.with_suffix(".checkpoint"), {"model": model}, Progress(0, []))
             _save_scores(path, self._scores(model.embed, conditions))
             self._stop_in_time()
         return _load_scores(path)
 
-    def _restored(self, encoder: VideoEncoder, name: HeadName) -> HeadModel:
-        """The head of the first seed: none is chosen for its scores."""
+    def _restored(self, encoder: VideoEncoder, name: HeadName, seed: int = 0) -> HeadModel:
+        """A head that has learnt, by default that of the first seed: none is chosen by score."""
         model = HeadModel(encoder, name)
-        restore_checkpoint(self._folder / "heads" / f"{name}-0.checkpoint", {"model": model})
+        restore_checkpoint(self._folder / "heads" / f"{name}-{seed}.checkpoint", {"model": model})
         return model.to(self._device)
 
     def _scores(self, embed: Callable[[ClipVectors], FloatArray], conditions: Conditions) -> Scores:

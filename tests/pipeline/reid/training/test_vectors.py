@@ -127,6 +127,20 @@ def _map(model: HeadModel, clips: ClipVectors) -> float:
     ).map
 
 
+@pytest.mark.parametrize(("name", "leaves"), [("lstm_attention", True), ("self_attention", False)])
+def test_a_head_that_weighs_frames_leaves_the_map_to_the_mean(
+    encoder: VideoEncoder, name: HeadName, leaves: bool
+) -> None:
+    stage = HeadStage(iterations=5, people=8, clips=4, learning_rate=1e-3)
+    training = HeadTraining(_people(1, 40), ())
+    mean = train_head(encoder, "mean", training, stage, seed=0)
+    model = train_head(encoder, name, training, stage, seed=0, start=mean)
+    for part in ("linear", "neck"):
+        learnt, begun = getattr(model, part).state_dict(), getattr(mean, part).state_dict()
+        is_same = [torch.equal(learnt[key], begun[key]) for key in begun]
+        assert all(is_same) if leaves else not all(is_same)
+
+
 def test_what_a_head_learns_holds_wrong_frames_off(encoder: VideoEncoder) -> None:
     stage = HeadStage(iterations=40, people=8, clips=4, learning_rate=1e-3)
     training = HeadTraining(_people(1, 40), ())
