@@ -63,6 +63,10 @@ def test_paths_are_seen_from_the_recipe(tmp_path: Path) -> None:
             {"heads": {"iterations": 1, "learning_rate": 0.1, "names": ["mean"]}},
             "heads.names: expected encoder.head, lstm_attention, to be among them",
         ),
+        (
+            {"heads": {"iterations": 1, "learning_rate": 0.1, "names": ["lstm_attention", "mean"]}},
+            "heads.names: expected mean first",
+        ),
         ({"encoder": {"head": "best"}}, "encoder.head: input should be 'mean', 'consensus',"),
         ({"teacher": {"weights": "a", "views": 0}}, "teacher.views: input should be greater"),
     ],
