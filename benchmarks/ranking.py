@@ -395,8 +395,10 @@ def main() -> None:
         recipe=recipe.name,
         weights=weights_hash(weights),
         protocol=PROTOCOL.name,
-        rankings=tables,
-        decisions=certain,
+        summary={
+            name: {**rows, "calibration and threshold": certain[name]}
+            for name, rows in tables.items()
+        },
     )
     write(result, options.output)
 

@@ -18,6 +18,8 @@ SECTIONS: Final = {
     "detection": "Detection",
     "tracking": "Tracking",
     "end_to_end": "End to end",
+    "retrieval": "Scoring of retrieval, at the size of Market-1501",
+    "ranking": "Ways of ranking",
     "simulation": "Simulation",
     "realism": "Realism of the simulation",
 }
