@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
@@ -37,7 +37,8 @@ def save_encoder(path: Path, encoder: VideoEncoder) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     partial = path.with_name(f"{path.name}.partial")
-    save_file(state, partial, metadata={SETTINGS_KEY: encoder.settings.model_dump_json()})
+    # `save_file` would make it readable by its owner alone.
+    partial.write_bytes(save(state, {SETTINGS_KEY: encoder.settings.model_dump_json()}))
     partial.replace(path)
 
 

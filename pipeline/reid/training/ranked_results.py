@@ -21,9 +21,9 @@ JPEG_QUALITY: Final = 80
 STYLE: Final = """
 body { margin: 2rem auto; max-width: 112rem; padding: 0 1rem; color: #282828; background: #fafafa;
   font: 15px/1.4 system-ui, sans-serif }
-.search { display: flex; gap: .4rem; margin: .4rem 0; align-items: flex-start; overflow-x: auto }
-figure { margin: 0; border: 3px solid #888; background: #fff }
-figure img { display: block } figure.query { margin-right: 1rem }
+.search { display: flex; gap: .4rem; margin: .4rem 0; align-items: flex-start }
+figure { margin: 0; border: 3px solid #888; background: #fff; min-width: 0; overflow: hidden }
+figure img { display: block; max-width: 100% } figure.query { margin-right: 1rem }
 .right { border-color: #2b8a3e } .wrong { border-color: #c92a2a }
 figcaption { font-size: 12px; padding: 0 .2rem; white-space: nowrap }
 .note { color: #666 }
@@ -77,8 +77,8 @@ def write_page(
     """One HTML file that holds its pictures."""
     parts = [
         f"<h1>{escape(title)}</h1><p class=note>Left the query, then its {ANSWERS} most similar"
-        " clips, without those of the same person before the same camera; green: the same person,"
-        " red: somebody else. Queries are taken at even distances, not chosen. Number: camera, and"
+        " clips, without those of the same person before the same camera; ✓: the same person, ✗:"
+        " somebody else. Queries are taken at even distances, not chosen. Number: camera, and"
         " cosine.</p>"
     ]
     for test, found in searches:
@@ -96,8 +96,10 @@ def _row(test: TestSet, found: Search) -> str:
     identities, cameras = test.source.identities, test.source.cameras
     figures = [_figure(test, found.query, "query", f"query, camera {cameras[found.query]}")]
     for clip, similarity in zip(found.answers, found.similarities, strict=True):
-        mark = "right" if identities[clip] == identities[found.query] else "wrong"
-        figures.append(_figure(test, int(clip), mark, f"{cameras[clip]} · {similarity:.2f}"))
+        is_right = identities[clip] == identities[found.query]
+        mark, sign = ("right", "✓") if is_right else ("wrong", "✗")
+        words = f"{sign} {cameras[clip]} · {similarity:.2f}"
+        figures.append(_figure(test, int(clip), mark, words))
     return f"<div class=search>{''.join(figures)}</div>"
 
 
