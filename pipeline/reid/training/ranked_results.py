@@ -17,7 +17,7 @@ ANSWERS: Final = 10
 FRAMES: Final = 3
 """Of each clip so many frames are shown."""
 HEIGHT_PX: Final = 96
-JPEG_QUALITY: Final = 80
+JPEG_QUALITY: Final = 65
 STYLE: Final = """
 body { margin: 2rem auto; max-width: 112rem; padding: 0 1rem; color: #282828; background: #fafafa;
   font: 15px/1.4 system-ui, sans-serif }
