@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cameras.simulation.settings import load_simulation
 from commands.interrupts import terminated_as_interrupt
+from commands.options import watched
 from pipeline.errors import SettingsError, UserError
 
 
@@ -30,26 +29,13 @@ def simulate(
     simulation = load_simulation(description)
     if description.resolve() == (output / SITE_FILE).resolve():
         raise UserError(f"{description}: the site file that is made would replace it; rename it")
-    console = Console(stderr=True)
-    with (
-        terminated_as_interrupt(),
-        Progress(
-            TextColumn("frames"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as progress,
-    ):
-        bar = progress.add_task("frames", total=None)
+    with terminated_as_interrupt(), watched() as watch:
         try:
             export(
                 simulation,
                 description.read_bytes(),
                 output,
-                lambda done, total: progress.update(bar, completed=done, total=total),
+                lambda done, total: watch("frames", done, total),
                 with_masks=masks,
             )
         except SettingsError as error:

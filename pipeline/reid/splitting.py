@@ -37,8 +37,8 @@ DEVIATIONS: Final = 1.4826
 """Standard deviations in the median absolute deviation of a normal distribution."""
 SHARED_TRACKLETS: Final = 5
 """The mean of n tracklets is what they share by n / (n + this): a few people look like themselves.
-On simulated sites 0, 5 and 10 give the same purity; in 75 s of a real office 0 left one exchange
-unsplit that 5 and 10 split."""
+On simulated sites 0 and 5 give the same purity; in 75 s of a real office 0 left an exchange unsplit
+that 2 to 20 split."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
