@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ from pipeline.errors import UserError
 # torch and the renderer take seconds to import, and no other command needs them.
 if TYPE_CHECKING:
     from pipeline.reid.datasets.records import ClipSource
-    from pipeline.reid.training.loop import Deadline
+    from pipeline.reid.training.deadline import Deadline
     from pipeline.reid.training.recipe import Clips, Recipe
     from pipeline.reid.training.stages import Trained
     from pipeline.reid.training.table import Score, TestSet
@@ -50,7 +51,7 @@ def encoder(
     ] = False,
 ) -> None:
     """Train a video encoder by a recipe and score it, every head beside the mean of the frames."""
-    from pipeline.reid.training.loop import Deadline, OutOfTimeError
+    from pipeline.reid.training.deadline import Deadline, OutOfTimeError
     from pipeline.reid.training.recipe import load_recipe
 
     what = load_recipe(recipe)
@@ -77,7 +78,7 @@ def _train(
     from pipeline.reid.training.devices import find_device
     from pipeline.reid.training.stages import Training
 
-    source = _clips(recipe.train, recipe, data, deadline, watch)
+    source = _source(recipe, data, deadline, watch)
     tests = [
         _test_set(name, clips, recipe, data, deadline, watch) for name, clips in recipe.test.items()
     ]
@@ -126,10 +127,17 @@ def _write_results(
     print(text)
 
 
+def _source(recipe: "Recipe", data: Path, deadline: "Deadline", watch: Watch) -> "ClipSource":
+    """What to learn from."""
+    from pipeline.reid.datasets.sources import JoinedClips
+
+    sources = [_clips(clips, recipe, data, deadline, watch) for clips in recipe.train]
+    return sources[0] if len(sources) == 1 else JoinedClips(sources)
+
+
 def _clips(
     clips: "Clips", recipe: "Recipe", data: Path, deadline: "Deadline", watch: Watch
 ) -> "ClipSource":
-    """What to learn from."""
     from pipeline.reid.datasets.sources import FileClips
 
     if clips.dataset is None:
@@ -167,20 +175,28 @@ def _archive(
     clips: "Clips", recipe: "Recipe", data: Path, deadline: "Deadline", watch: Watch
 ) -> "ClipSource":
     from pipeline.reid.datasets.archive import ClipArchive
-    from pipeline.reid.training.loop import OutOfTimeError
+    from pipeline.reid.training.deadline import OutOfTimeError
 
     if clips.archive is not None:
         return ClipArchive(clips.archive)
-    from commands.training_clips import simulated_archive
+    size = recipe.encoder.size
+    if clips.videos is not None:
+        from commands.video_clips import video_archive
 
-    assert clips.simulation is not None  # exactly one of three
-    archive = simulated_archive(
-        clips.simulation,
-        recipe.encoder.size,
-        data,
-        lambda: deadline.is_over,
-        lambda done, total: watch("people rendered", done, total),
-    )
+        archive = video_archive(
+            clips.videos, size, data, lambda: deadline.is_over, partial(watch, "videos tracked")
+        )
+    else:
+        from commands.training_clips import simulated_archive
+
+        assert clips.simulation is not None  # exactly one of four
+        archive = simulated_archive(
+            clips.simulation,
+            size,
+            data,
+            lambda: deadline.is_over,
+            partial(watch, "people rendered"),
+        )
     if archive is None:
         raise OutOfTimeError
     return archive

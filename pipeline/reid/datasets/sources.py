@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.errors import DatasetError
 from pipeline.reid.datasets.records import JUNK, ClipRecord, ClipSource
+from pipeline.reid.samplers import even_frames
 from pipeline.types import ImageArray, IntArray
 
 
@@ -78,6 +79,25 @@ class JoinedClips:
         """Frames of one clip."""
         source = int(np.searchsorted(self._starts, clip, side="right")) - 1
         return self._sources[source].read(clip - int(self._starts[source]), frames)
+
+
+class FewerFrames:
+    """Clips of which only some frames are looked at, evenly spread.
+
+    Args:
+        source: The clips.
+        count: So many frames of each; all of those that have no more.
+    """
+
+    def __init__(self, source: ClipSource, count: int) -> None:
+        self._source, self._count = source, count
+        self.identities, self.cameras = source.identities, source.cameras
+        self.lengths = np.minimum(source.lengths, count)
+
+    def read(self, clip: int, frames: IntArray) -> ImageArray:
+        """Some of the frames that are left of one clip."""
+        kept = even_frames(int(self._source.lengths[clip]), self._count)
+        return self._source.read(clip, kept[frames])
 
 
 def _moved(numbers: Sequence[IntArray]) -> IntArray:

@@ -5,9 +5,7 @@ training that was cut and goes on gives, on a CPU, the weights that it would hav
 """
 
 import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +20,7 @@ from pipeline.reid.samplers import IdentitySampler
 from pipeline.reid.training.batches import ClipReader, LookAlikes, batches
 from pipeline.reid.training.checkpoint import Progress, restore_checkpoint, save_checkpoint
 from pipeline.reid.training.curves import CURVES, write_curves
+from pipeline.reid.training.deadline import Deadline, OutOfTimeError, Watch
 from pipeline.reid.training.distillation import Distillation, NoTeacher
 from pipeline.reid.training.objective import Objective
 from pipeline.reid.training.optimising import make_optimiser, rate, set_rate
@@ -33,25 +32,6 @@ SEEDS_APART: Final = 10**8
 """More than there are iterations."""
 CURVE_EVERY: Final = 10
 """Iterations between rows of the curves."""
-
-Watch = Callable[[str, int, int], None]
-"""Told what is done, how far it is, and how far it goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When to stop, by `time.monotonic`."""
-
-    at: float = math.inf
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is time."""
-        return time.monotonic() >= self.at
-
-
-class OutOfTimeError(Exception):
-    """The deadline came; what was done until then is kept, and the next call goes on."""
 
 
 def train_frames(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from pipeline.config import Probability, Settings, explain, read_yaml
 from pipeline.errors import SettingsError
@@ -18,6 +18,11 @@ CachedHead = Literal[
     "mean", "consensus", "attention", "quality", "lstm_attention", "self_attention", "rfa_lstm"
 ]
 """Heads that see frame vectors only, so that they can be learnt on vectors computed once."""
+
+
+def _several(value: object) -> object:
+    """One stands for a list of one."""
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 class SimulatedClips(Settings):
@@ -48,12 +53,26 @@ class PublicClips(Settings):
     split: str = Field("", description="Which of its splits; default: the usual one.")
 
 
+class VideoClips(Settings):
+    """People tracked in videos: the two halves of a track are its clips, its "cameras".
+
+    To learn from, where nobody has said who is who; and to be scored on, where the second half is
+    sought by the first among those of all others.
+    """
+
+    folder: Path = Field(description="Where the videos are.")
+    files: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(description="Which of them.")
+    detector: Path = Field(description="An ultralytics model that finds the people.")
+    frames: Count = Field(8, description="Crops in a clip, at most.")
+
+
 class Clips(Settings):
     """Where labelled clips come from: exactly one of these."""
 
     simulation: SimulatedClips | None = Field(None, description="Rendered where not at hand.")
     archive: Path | None = Field(None, description="Folder of a clip archive.")
     dataset: PublicClips | None = Field(None, description="A data set of images or tracklets.")
+    videos: VideoClips | None = Field(None, description="Tracked where not at hand.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -141,9 +160,17 @@ class TeacherWeights(Settings):
 
 
 class Teacher(Settings):
-    """A frozen encoder to learn from."""
+    """Frozen encoders to learn from."""
 
-    weights: Path = Field(description="ONNX, OpenVINO .xml, or encoder.safetensors of a training.")
+    weights: Annotated[tuple[Path, ...], BeforeValidator(_several), Field(min_length=1)] = Field(
+        description="ONNX, OpenVINO .xml, or encoder.safetensors of a training; several see"
+        " together: their embeddings side by side."
+    )
+    frames: Count | None = Field(
+        None,
+        description="Of each clip, the backbone sees so many frames, evenly spread: a teacher costs"
+        " more than the student; default: all.",
+    )
     input: Literal["bgr-255", "rgb-imagenet"] = Field(
         "rgb-imagenet", description="What an ONNX or OpenVINO model expects."
     )
@@ -159,7 +186,9 @@ class Recipe(Settings):
     name: str = Field(description="Name of the encoder that comes out.", min_length=1)
     seed: Seed = Field(0, description="Everything random in the training follows from it.")
     encoder: EncoderSettings = Field(description="What is trained.")
-    train: Clips = Field(description="What to learn from.")
+    train: Annotated[tuple[Clips, ...], BeforeValidator(_several), Field(min_length=1)] = Field(
+        description="What to learn from; several as one: nobody and no camera is in two of them."
+    )
     test: dict[str, Clips] = Field(description="What to be scored on, by name.", min_length=1)
     frames: FrameStage = Field(description="First stage.")
     augmentation: AugmentationSettings = AugmentationSettings()
@@ -196,22 +225,28 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _resolved(recipe: Recipe, folder: Path) -> Recipe:
+    def absolute(path: Path) -> Path:
+        return (folder / path).resolve()
+
     def of_clips(clips: Clips) -> Clips:
         if clips.archive is not None:
-            return clips.model_copy(update={"archive": (folder / clips.archive).resolve()})
+            return clips.model_copy(update={"archive": absolute(clips.archive)})
         if clips.dataset is not None:
-            place = (folder / clips.dataset.folder).resolve()
-            return clips.model_copy(
-                update={"dataset": clips.dataset.model_copy(update={"folder": place})}
-            )
+            changes = {"folder": absolute(clips.dataset.folder)}
+            return clips.model_copy(update={"dataset": clips.dataset.model_copy(update=changes)})
+        if clips.videos is not None:
+            changes = {
+                "folder": absolute(clips.videos.folder),
+                "detector": absolute(clips.videos.detector),
+            }
+            return clips.model_copy(update={"videos": clips.videos.model_copy(update=changes)})
         return clips
 
-    changes = {
-        "train": of_clips(recipe.train),
+    changes: dict[str, object] = {
+        "train": tuple(of_clips(clips) for clips in recipe.train),
         "test": {name: of_clips(clips) for name, clips in recipe.test.items()},
     }
-    if recipe.teacher is None:
-        return recipe.model_copy(update=changes)
-    weights = (folder / recipe.teacher.weights).resolve()
-    teacher = recipe.teacher.model_copy(update={"weights": weights})
-    return recipe.model_copy(update={**changes, "teacher": teacher})
+    if recipe.teacher is not None:
+        weights = tuple(absolute(path) for path in recipe.teacher.weights)
+        changes["teacher"] = recipe.teacher.model_copy(update={"weights": weights})
+    return recipe.model_copy(update=changes)

@@ -12,12 +12,15 @@ import torch
 
 from pipeline.reid.corruption import Kind
 from pipeline.reid.datasets.records import ClipSource
+from pipeline.reid.datasets.sources import FewerFrames
 from pipeline.reid.settings import HeadName
+from pipeline.reid.training.arrays import save_array
 from pipeline.reid.training.batches import PICTURE_KINDS
 from pipeline.reid.training.checkpoint import Progress, restore_checkpoint, save_checkpoint
 from pipeline.reid.training.cost import measure_cost
+from pipeline.reid.training.deadline import Deadline, OutOfTimeError, Watch
 from pipeline.reid.training.heads import HeadModel, HeadTraining, assembled, train_head
-from pipeline.reid.training.loop import Deadline, OutOfTimeError, Watch, train_frames
+from pipeline.reid.training.loop import train_frames
 from pipeline.reid.training.recipe import CachedHead, Recipe
 from pipeline.reid.training.table import (
     CONDITIONS,
@@ -38,7 +41,7 @@ from pipeline.reid.training.vectors import (
 )
 from pipeline.reid.video_encoder import VideoEncoder, embed_clips
 from pipeline.reid.weights import save_encoder
-from pipeline.types import FloatArray, ImageArray
+from pipeline.types import FloatArray
 
 WEIGHTS: Final = "encoder.safetensors"
 UNTRAINED: Final[tuple[HeadName, ...]] = ("mean", "consensus")
@@ -129,9 +132,18 @@ class Training:
             settings = settings.model_copy(update={"head": "mean"})
         torch.manual_seed(self._recipe.seed)
         encoder = VideoEncoder(settings).to(self._device)
-        teacher = make_teacher(self._recipe, self._source, self._folder).to(self._device)
+        source = self._source
+        if self._recipe.teacher is not None and self._recipe.teacher.frames is not None:
+            source = FewerFrames(source, self._recipe.teacher.frames)
+        teacher = make_teacher(self._recipe, source, self._folder, self._deadline, self._watch)
         encoder, classifier = train_frames(
-            self._recipe, encoder, self._source, teacher, self._folder, self._deadline, self._watch
+            self._recipe,
+            encoder,
+            source,
+            teacher.to(self._device),
+            self._folder,
+            self._deadline,
+            self._watch,
         )
         # What comes out of the neck has about deviation gamma in each direction.
         scale = float(encoder.neck.weight.detach().norm())
@@ -179,7 +191,7 @@ class Training:
         path = self._folder / "vectors" / f"{name.replace(' ', '_')}.npy"
         if not path.exists():
             self._watch(f"vectors: {name}", 0, 1)
-            _save_array(path, clip_vectors(encoder, source, frames, kinds, seed).vectors)
+            save_array(path, clip_vectors(encoder, source, frames, kinds, seed).vectors)
             self._stop_in_time()
         present = presence(source, frames)
         return ClipVectors(np.load(path), present, source.identities, source.cameras)
@@ -258,13 +270,6 @@ class Training:
         """After something was done and put down, so that every call gets further."""
         if self._deadline.is_over:
             raise OutOfTimeError
-
-
-def _save_array(path: Path, array: FloatArray | ImageArray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    np.save(partial, array)
-    partial.replace(path)
 
 
 def _save_scores(path: Path, scores: Scores) -> None:

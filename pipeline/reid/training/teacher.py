@@ -1,5 +1,8 @@
-"""The frozen teacher of a recipe: a model file, run once over every frame."""
+"""The frozen teachers of a recipe: model files, run once over every frame."""
 
+import math
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -14,6 +17,8 @@ from pipeline.errors import SettingsError, WeightsError
 from pipeline.reid.backbone import OpenVinoBackbone
 from pipeline.reid.datasets.records import ClipSource
 from pipeline.reid.datasets.sources import resized
+from pipeline.reid.training.arrays import save_array
+from pipeline.reid.training.deadline import Deadline, OutOfTimeError, Watch
 from pipeline.reid.training.distillation import Distillation, NoTeacher
 from pipeline.reid.training.recipe import Recipe, Teacher
 from pipeline.reid.video_encoder import VideoEncoder, normalised
@@ -23,6 +28,8 @@ from pipeline.types import CROP_HEIGHT_PX, CROP_WIDTH_PX, FloatArray, ImageArray
 EMBEDDINGS: Final = "teacher.npy"
 CLASSIFIER: Final = "classifier.safetensors"
 CROPS_AT_ONCE: Final = 32
+CLIPS_A_PART: Final = 500
+"""Embedded before it looks at the clock."""
 
 
 class FrameModel(Protocol):
@@ -58,21 +65,22 @@ class FileFrames:
         return self._backbone.embed(resized(crops, (CROP_HEIGHT_PX, CROP_WIDTH_PX)))
 
 
-def make_teacher(recipe: Recipe, source: ClipSource, folder: Path) -> Distillation | NoTeacher:
-    """What the recipe's teacher makes of every frame of a source; kept in a folder.
+def make_teacher(
+    recipe: Recipe, source: ClipSource, folder: Path, deadline: Deadline, watch: Watch
+) -> Distillation | NoTeacher:
+    """What the recipe's teachers make of every frame of a source; kept in a folder.
 
     Raises:
-        WeightsError: The teacher's file is missing, unreadable or no such model.
+        WeightsError: A teacher's file is missing, unreadable or no such model.
         SettingsError: Its logits are to be followed and it has no classifier of these people.
+        OutOfTimeError: The deadline came first; what is done is kept.
     """
     teacher = recipe.teacher
     if teacher is None:
         return NoTeacher()
     kept = folder / EMBEDDINGS
     if not kept.exists():
-        partial = kept.with_name(f"partial-{EMBEDDINGS}")
-        np.save(partial, embed_frames(_model(teacher), source))
-        partial.replace(kept)
+        _embed_all(teacher, source, kept, deadline, watch)
     embeddings: FloatArray = np.load(kept, mmap_mode="r")
     people = len(np.unique(source.identities))
     offsets = np.cumsum(source.lengths) - source.lengths
@@ -80,14 +88,42 @@ def make_teacher(recipe: Recipe, source: ClipSource, folder: Path) -> Distillati
     return Distillation(teacher, embeddings, offsets, classifier, recipe.encoder.dimension)
 
 
-def embed_frames(model: FrameModel, source: ClipSource) -> FloatArray:
-    """Unit vectors (frames of all clips, T), clip after clip."""
-    rows = []
-    for clip, length in enumerate(source.lengths.tolist()):
-        for start in range(0, length, CROPS_AT_ONCE):
-            frames = np.arange(start, min(start + CROPS_AT_ONCE, length))
-            rows.append(model.embed(source.read(clip, frames)))
-    return np.concatenate(rows)
+def _embed_all(
+    teacher: Teacher, source: ClipSource, kept: Path, deadline: Deadline, watch: Watch
+) -> None:
+    """Embed part after part, each put down when it is done."""
+    models = [_model(path, teacher) for path in teacher.weights]
+    count = len(source.lengths)
+    folder = kept.with_suffix("")
+    groups = [
+        range(first, min(first + CLIPS_A_PART, count)) for first in range(0, count, CLIPS_A_PART)
+    ]
+    parts = {folder / f"{clips.start}-{clips.stop}.npy": clips for clips in groups}
+    for part, clips in parts.items():
+        watch("teacher", clips.start, count)
+        if part.exists():
+            continue
+        if deadline.is_over:
+            raise OutOfTimeError
+        save_array(part, embed_frames(models, source, clips))
+    save_array(kept, np.concatenate([np.load(part) for part in parts]))
+    shutil.rmtree(folder)
+
+
+def embed_frames(
+    models: Sequence[FrameModel], source: ClipSource, clips: Iterable[int]
+) -> FloatArray:
+    """Unit vectors (frames of all these clips, T), clip after clip: what models make of a frame.
+
+    Several count alike: T is the sum of their dimensions, and a cosine the mean of their cosines.
+    """
+    crops = np.concatenate([source.read(c, np.arange(source.lengths[c])) for c in clips])
+    starts = range(0, len(crops), CROPS_AT_ONCE)
+    seen = [
+        np.concatenate([model.embed(crops[start : start + CROPS_AT_ONCE]) for start in starts])
+        for model in models
+    ]
+    return np.asarray(np.concatenate(seen, axis=1) / math.sqrt(len(models)), np.float32)
 
 
 def save_classifier(path: Path, classifier: nn.Linear, scale: float) -> None:
@@ -102,19 +138,21 @@ def save_classifier(path: Path, classifier: nn.Linear, scale: float) -> None:
     save_file({"classifier": rows.contiguous()}, path)
 
 
-def _model(teacher: Teacher) -> FrameModel:
-    if teacher.weights.suffix == ".safetensors":
-        return EncoderFrames(load_encoder(teacher.weights))
-    return FileFrames(
-        OpenVinoBackbone(ReidSettings(weights=str(teacher.weights), input=teacher.input))
-    )
+def _model(path: Path, teacher: Teacher) -> FrameModel:
+    if path.suffix == ".safetensors":
+        return EncoderFrames(load_encoder(path))
+    return FileFrames(OpenVinoBackbone(ReidSettings(weights=str(path), input=teacher.input)))
 
 
 def _classifier(teacher: Teacher, people: int, dimension: int) -> Tensor:
     """Its classifier (C, T), from beside its weights; (0, T) where its logits are not wanted."""
     if not teacher.losses.logits:
         return torch.zeros((0, dimension))
-    path = teacher.weights.parent / CLASSIFIER
+    if len(teacher.weights) > 1:
+        raise SettingsError(
+            f"teacher.losses.logits: expected one teacher, got {len(teacher.weights)}"
+        )
+    path = teacher.weights[0].parent / CLASSIFIER
     try:
         rows = load_file(path)["classifier"]
     except (OSError, KeyError, SafetensorError):

@@ -12,6 +12,7 @@ from pipeline.reid.datasets.archive import ArchiveWriter, ClipArchive
 from pipeline.reid.datasets.records import ClipRecord, ClipSource
 from pipeline.reid.datasets.sources import (
     ClipsInMemory,
+    FewerFrames,
     FileClips,
     JoinedClips,
     class_labels,
@@ -177,3 +178,13 @@ def test_clips_in_memory_need_their_labels() -> None:
 
 def test_labels_follow_the_order_of_identities() -> None:
     assert class_labels(numbers(30, 7, 30, 11)).tolist() == [2, 0, 2, 1]
+
+
+def test_fewer_frames_are_spread_evenly() -> None:
+    long = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 2, 3), np.uint8)
+    clips = ClipsInMemory([long, long[:3]], np.array([5, 6]), np.array([0, 1]))
+    fewer = FewerFrames(clips, 4)
+    assert fewer.lengths.tolist() == [4, 3]
+    assert fewer.identities.tolist() == [5, 6] and fewer.cameras.tolist() == [0, 1]
+    assert fewer.read(0, np.array([0, 3, 1]))[:, 0, 0, 0].tolist() == [1, 8, 3]
+    assert fewer.read(1, np.arange(3))[:, 0, 0, 0].tolist() == [0, 1, 2]

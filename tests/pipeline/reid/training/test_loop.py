@@ -13,8 +13,9 @@ from pipeline.evaluation.retrieval.scores import evaluate_embeddings
 from pipeline.reid.datasets.records import ClipSource
 from pipeline.reid.datasets.sources import ClipsInMemory
 from pipeline.reid.training.curves import CURVES, draw_curves, read_curves, smoothed
+from pipeline.reid.training.deadline import Deadline, OutOfTimeError
 from pipeline.reid.training.distillation import NoTeacher
-from pipeline.reid.training.loop import CHECKPOINT, Deadline, OutOfTimeError, train_frames
+from pipeline.reid.training.loop import CHECKPOINT, train_frames
 from pipeline.reid.training.optimising import make_optimiser, rate, set_rate
 from pipeline.reid.training.recipe import Optimisation, Recipe
 from pipeline.reid.training.table import TestSet

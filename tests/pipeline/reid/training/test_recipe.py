@@ -33,16 +33,20 @@ def test_the_recipes_of_the_repository_load(path: Path) -> None:
     recipe = load_recipe(path)
     assert path.stem.replace("_", "-") == recipe.name
     assert "mean" in recipe.heads.names
-    seeds = [recipe.train.simulation, *(clips.simulation for clips in recipe.test.values())]
-    assert len({clips.seed for clips in seeds if clips}) == len(seeds), "test people are others"
+    everything = [*recipe.train, *recipe.test.values()]
+    seeds = [clips.simulation.seed for clips in everything if clips.simulation]
+    assert len(set(seeds)) == len(seeds), "test people are others"
+    files = [clips.videos.files for clips in everything if clips.videos]
+    videos = [file for several in files for file in several]
+    assert len(set(videos)) == len(videos), "test videos are others"
 
 
 def test_paths_are_seen_from_the_recipe(tmp_path: Path) -> None:
     recipe = load(tmp_path, VALID)
-    assert recipe.train.archive == tmp_path / "a"
+    assert recipe.train[0].archive == tmp_path / "a"
     dataset = recipe.test["t"].dataset
     assert dataset is not None and dataset.folder == tmp_path.parent / "mars"
-    assert recipe.teacher is not None and recipe.teacher.weights == tmp_path / "teacher.onnx"
+    assert recipe.teacher is not None and recipe.teacher.weights == (tmp_path / "teacher.onnx",)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +54,14 @@ def test_paths_are_seen_from_the_recipe(tmp_path: Path) -> None:
     [
         ({"frames": {"iterations": 1}}, "frames.learning_rate: expected a value, got none"),
         ({"fames": {}}, "fames: unknown key"),
-        ({"train": {}}, "train: expected exactly one of simulation, archive, dataset"),
+        ({"train": {}}, "train[0]: expected exactly one of simulation, archive, dataset, videos"),
         (
             {"train": {"archive": "a", "dataset": {"name": "mars", "folder": "b"}}},
-            "train: expected exactly one of simulation, archive, dataset",
+            "train[0]: expected exactly one of simulation, archive, dataset, videos",
         ),
         (
             {"train": {"simulation": {"seed": 1, "identities": 3, "cameras": 2}}},
-            "train.simulation: cameras_each: expected at most the 2 cameras that there are, got 4",
+            "train[0].simulation: cameras_each: expected at most the 2 cameras that there",
         ),
         (
             {"heads": {"iterations": 1, "learning_rate": 0.1, "names": ["mean"]}},
