@@ -83,7 +83,7 @@ def _train(
         _test_set(name, clips, recipe, data, deadline, watch) for name, clips in recipe.test.items()
     ]
     trained = Training(
-        recipe, source, tests, _score, output, find_device(device), deadline, watch
+        recipe, source, tests, score, output, find_device(device), deadline, watch
     ).run()
     shown = [t for t in tests if pictures or recipe.test[t.name].simulation is not None]
     _write_results(recipe, output, tests, shown, trained)
@@ -202,7 +202,7 @@ def _archive(
     return archive
 
 
-def _score(embeddings: "FloatArray", test: "TestSet") -> "Score":
+def score(embeddings: "FloatArray", test: "TestSet") -> "Score":
     """As the evaluation has it."""
     from pipeline.evaluation.retrieval.scores import evaluate_embeddings
     from pipeline.reid.training.table import Score

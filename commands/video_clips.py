@@ -28,7 +28,6 @@ LEAST_CROPS: Final = 4
 HALVES: Final = 2
 
 Size = tuple[int, int]
-Pictures = list[ImageArray]
 
 
 def video_archive(
@@ -76,14 +75,15 @@ def video_archive(
                 continue
             if is_over():
                 return None
-            _save(part, track_crops(path, clips.detector, HALVES * clips.frames))
+            found = tracked(path, clips.detector, HALVES * clips.frames)
+            _save(part, [clip.crops for _, clip in found])
         files = {path: parts / f"{number:04}.npz" for number, path in enumerate(videos)}
         _join(files, archive, size, made_by)
     return ClipArchive(archive)
 
 
-def track_crops(video: Path, detector: Path, crops: int) -> Pictures:
-    """At most so many crops (k, 256, 128, 3) of every track of a video, spread over it.
+def tracked(video: Path, detector: Path, crops: int) -> list[tuple[Tracklet, Clip]]:
+    """Everybody who was tracked in a video, each with at most so many crops, spread over the track.
 
     Raises:
         UserError: The video or the detector cannot be read.
@@ -97,11 +97,11 @@ def track_crops(video: Path, detector: Path, crops: int) -> Pictures:
         detection=DetectionSettings(weights=str(detector), rate_hz=RATE_HZ, engine=engine),
         tracking=TrackingSettings(clip_size=crops),
     )
-    found: Pictures = []
+    found: list[tuple[Tracklet, Clip]] = []
 
-    def keep(_: Tracklet, appearance: Appearance) -> None:
+    def keep(tracklet: Tracklet, appearance: Appearance) -> None:
         if isinstance(appearance, Clip) and len(appearance.crops) >= LEAST_CROPS:
-            found.append(appearance.crops)
+            found.append((tracklet, appearance))
 
     finder = Detector(site.detection, FRAMES_IN_FLIGHT)
     with DetectionService(finder.detect, 1, finder.lanes) as service:
@@ -125,7 +125,7 @@ def _hash(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _save(path: Path, tracks: Pictures) -> None:
+def _save(path: Path, tracks: list[ImageArray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
     np.savez(partial, *tracks)
