@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pipeline.offline  # noqa: F401 (inherited by the process that exports)
+from pipeline.detection.weights import unusable
 from pipeline.errors import WeightsError
 
 PRODUCTS: Final = {"openvino": "weights_openvino_model", "onnx": "weights.onnx"}
@@ -120,10 +121,8 @@ def _make(weights: Path, kind: str, workplace: Path, place: Path) -> None:
     )
     if done.returncode or not (folder / PRODUCTS[kind]).exists():
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise WeightsError(
-            f"detection.weights: {weights}: ultralytics cannot export it for {kind}: "
-            f"{lines[-1][:160] if lines else f'exit code {done.returncode}'}"
-        )
+        words = lines[-1] if lines else f"exit code {done.returncode}"
+        raise unusable(weights, f"export it for {kind}", words)
     copy.unlink()
     (folder / CHECKSUM).write_text(_checksum(folder), encoding="utf-8")
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import pipeline.offline  # noqa: F401 (before ultralytics)
-from pipeline.errors import WeightsError
+from pipeline.detection.weights import unusable
 from pipeline.types import FloatArray, ImageArray
 
 # isort: split
@@ -61,9 +61,7 @@ def _load(path: Path, device: torch.device) -> Any:
     # Every format and loader fails in its own way; each means that the file is no such model.
     except Exception as error:
         reason = str(error).strip().splitlines()
-        raise WeightsError(
-            f"detection.weights: {path}: ultralytics cannot load it: "
-            f"{reason[0][:160] if reason else type(error).__name__}"
-        ) from None
+        words = reason[0] if reason else type(error).__name__
+        raise unusable(path, "load it", words) from None
     model.eval()
     return model

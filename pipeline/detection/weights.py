@@ -1,10 +1,14 @@
-"""Finding a detector's weights: a path, a name in `weights_dir`, or one that ultralytics knows."""
+"""Finding a detector's weights: a path, a name in `weights_dir`, or one of ultralytics'."""
 
 from pathlib import Path
+from typing import Final
 
 import pipeline.offline  # noqa: F401 (before ultralytics)
 from pipeline.config import BUNDLED, DetectionSettings
 from pipeline.errors import WeightsError
+
+REFUSED: Final = "references types outside"
+"""Words of ultralytics for a file that brings code, and for one that is damaged."""
 
 
 def find_weights(settings: DetectionSettings) -> Path:
@@ -30,6 +34,17 @@ def find_weights(settings: DetectionSettings) -> Path:
     if len(Path(name).parts) > 1:
         raise WeightsError(f"detection.weights: {name}: no such file")
     return _download(name, folder)
+
+
+def unusable(path: Path, what: str, words: str) -> WeightsError:
+    """The error for a file with which ultralytics cannot do something, and says so in words."""
+    reason = words[:160]
+    if REFUSED in words:
+        reason = (
+            "it is damaged, or it brings code that opening it would run; if you trust it, set"
+            " ULTRALYTICS_SAFE_LOAD=0"
+        )
+    return WeightsError(f"detection.weights: {path}: ultralytics cannot {what}: {reason}")
 
 
 def _check_not_empty(path: Path) -> None:
