@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help env test lint format schema bench demo lock clean
+.PHONY: help env test lint format schema weights bench demo lock clean
 
 help:
 	@echo "make env      build .venv from requirements.lock"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make format   ruff, writing"
 	@echo "make schema   write docs/site.schema.json from the settings"
+	@echo "make weights  write weights/SHA256SUMS for the weights files that lie there"
 	@echo "make bench    measure (needs the clips it names; see benchmarks/README.md)"
 	@echo "make demo     the whole pipeline on the simulated demo site; report in demo-report/"
 	@echo "make lock     solve requirements.lock anew from pyproject.toml"
@@ -38,6 +39,9 @@ format: $(READY)
 
 schema: $(READY)
 	$(BIN)/python -c "from pipeline.config import site_schema; print(site_schema(), end='')" > docs/site.schema.json
+
+weights:
+	cd weights && sha256sum $$(LC_ALL=C ls | grep -E '\.(pt|safetensors)$$') > SHA256SUMS
 
 bench: $(READY)
 	$(BIN)/python benchmarks/end_to_end.py $(BENCH)

@@ -36,7 +36,8 @@ from detection_measures import (
 )
 from documents import document, start, write
 
-from pipeline.config import BUNDLED, DetectionSettings
+from pipeline.bundled import BUNDLED
+from pipeline.config import DetectionSettings
 from pipeline.detection.weights import find_weights
 from pipeline.errors import UserError
 

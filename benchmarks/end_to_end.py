@@ -39,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from documents import document, start, write
 
+from pipeline.bundled import bundled_file, is_bundled
 from pipeline.config import Site, VideoCamera, load_site
 from pipeline.errors import UserError
 
@@ -327,6 +328,8 @@ def prepare(path: Path, engine: str, seconds: float | None, folder: Path) -> tup
 def _weights(site: Site, path: Path) -> Path:
     """The detector's weights where they lie already; the program would download some."""
     name = site.detection.weights
+    if is_bundled(name):
+        return bundled_file("detection", name)
     for found in (Path(name), (site.detection.weights_dir or Path.cwd()) / name):
         if found.exists():
             return found.resolve()

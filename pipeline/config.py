@@ -25,9 +25,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from pipeline.bundled import BUNDLED, is_bundled
 from pipeline.errors import SettingsError
-
-BUNDLED = "bundled"
 
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -130,7 +129,8 @@ class DetectionSettings(Settings):
 
     weights: str = Field(
         BUNDLED,
-        description="Ultralytics weights: .pt file, ONNX file, OpenVINO folder, or a model's name.",
+        description="bundled: this project's own detector; or ultralytics weights: .pt file, ONNX"
+        " file, OpenVINO folder, or a model's name.",
     )
     weights_dir: Path | None = Field(None, description="Folder searched for weights given by name.")
     image_size: Annotated[int, Field(ge=32, multiple_of=32)] = Field(
@@ -208,8 +208,9 @@ class ReidSettings(Settings):
 
     weights: str = Field(
         BUNDLED,
-        description="Trained encoder (.safetensors, of `train encoder`), on the detector's device;"
-        " or a frozen frame-embedding backbone: ONNX or OpenVINO .xml file.",
+        description="bundled: this project's own encoder, bundled/NAME: another of its folder"
+        " weights; or a trained encoder (.safetensors, of `train encoder`), on the detector's"
+        " device; or a frozen frame-embedding backbone: ONNX or OpenVINO .xml file.",
     )
     input: Literal["bgr-255", "rgb-imagenet"] = Field(
         "bgr-255",
@@ -456,6 +457,8 @@ def _resolve(site: Site, folder: Path) -> Site:
 
 def _beside_if_there(weights: str, folder: Path) -> str:
     """Weights given as a path beside the site file; a bare name that is not there stays a name."""
+    if is_bundled(weights):
+        return weights
     path = folder / weights
     is_path = path.exists() or len(Path(weights).parts) > 1
-    return str(path.resolve()) if is_path and weights != BUNDLED else weights
+    return str(path.resolve()) if is_path else weights

@@ -41,6 +41,8 @@ DEMO_DATA = {".mp4", ".npz"}
 """Of nobody who lives: the demo site is rendered."""
 SHAPES = Path("cameras/simulation/body.npz")
 """Of nobody either: drawn from MakeHuman's model."""
+WEIGHTS = {".pt", ".safetensors"}
+"""Of the folder weights; how large they may be together, its own tests say."""
 PICTURES_OF_DOCS = {".png", ".svg", ".jpg"}
 FOOTAGE = {
     *(".avi", ".flv", ".h264", ".h265", ".hevc", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts"),
@@ -334,6 +336,8 @@ def unwanted(path: Path, size: int) -> str:
     suffix = path.suffix.lower()
     if path.parts[0] == "demo" and suffix in DEMO_DATA and size <= LARGEST_OF_DEMO_BYTES:
         return ""
+    if path.parts[0] == "weights" and suffix in WEIGHTS:
+        return ""
     if path == SHAPES and size <= LARGEST_BYTES:
         return ""
     if size > LARGEST_BYTES:
@@ -366,6 +370,10 @@ def test_the_repository_holds_neither_footage_nor_large_files() -> None:
         ("demo/court.png", 10, False),
         ("demo/ground_truth/court.txt", 1_000_001, False),
         ("tests/demo/court.mp4", 10, False),
+        ("weights/encoder.safetensors", 9_000_000, True),
+        ("weights/person.exports/openvino/weights.bin", 9_000_000, False),
+        ("weights/faces.npz", 10, False),
+        ("demo/encoder.safetensors", 9_000_000, False),
     ],
 )
 def test_unwanted_files_would_be_found(name: str, size: int, is_wanted: bool) -> None:

@@ -1,10 +1,11 @@
-"""Finding a detector's weights: a path, a name in `weights_dir`, or one of ultralytics'."""
+"""Finding a detector's weights: ours, a path, a name in `weights_dir`, or one of ultralytics'."""
 
 from pathlib import Path
 from typing import Final
 
 import pipeline.offline  # noqa: F401 (before ultralytics)
-from pipeline.config import BUNDLED, DetectionSettings
+from pipeline.bundled import bundled_file, is_bundled
+from pipeline.config import DetectionSettings
 from pipeline.errors import WeightsError
 
 REFUSED: Final = "references types outside"
@@ -14,18 +15,16 @@ REFUSED: Final = "references types outside"
 def find_weights(settings: DetectionSettings) -> Path:
     """The file or folder that `detection.weights` names; downloaded by ultralytics if it must be.
 
-    A path is taken as it is. A bare name is looked for in `detection.weights_dir`, then in the
-    working directory; only a name of ultralytics' own assets that is in neither is downloaded.
+    The project's own are checked. A path is taken as it is. A bare name is looked for in
+    `detection.weights_dir`, then in the working directory; only a name of ultralytics' own assets
+    that is in neither is downloaded.
 
     Raises:
         WeightsError: Nothing is there, and nothing can be downloaded.
     """
     name = settings.weights
-    if name == BUNDLED:
-        raise WeightsError(
-            "detection.weights: no detector is bundled yet: expected the path of an ultralytics"
-            " model (.pt, .onnx or OpenVINO folder) or a name such as yolo26n.pt"
-        )
+    if is_bundled(name):
+        return bundled_file("detection", name)
     folder = settings.weights_dir or Path.cwd()
     for path in (Path(name), folder / name):
         if path.exists():

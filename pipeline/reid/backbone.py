@@ -11,7 +11,7 @@ import pipeline.offline  # noqa: F401 (before OpenVINO)
 # isort: split
 import openvino
 
-from pipeline.config import BUNDLED, ReidSettings
+from pipeline.config import ReidSettings
 from pipeline.errors import WeightsError
 from pipeline.types import CROP_HEIGHT_PX, CROP_WIDTH_PX, DoubleArray, FloatArray, ImageArray
 
@@ -74,11 +74,6 @@ def _prepare(crops: ImageArray, kind: str) -> FloatArray:
 
 
 def _find(weights: str) -> Path:
-    if weights == BUNDLED:
-        raise WeightsError(
-            "reid.weights: no encoder is bundled yet: expected the path of a frame-embedding model"
-            " (OpenVINO .xml or .onnx)"
-        )
     path = Path(weights)
     if not path.is_file():
         raise WeightsError(f"reid.weights: {path}: no such file")

@@ -134,6 +134,8 @@ def test_weights_beside_the_file_are_found_and_names_stay_names(tmp_path: Path) 
     (tmp_path / "bundled").mkdir()  # a folder of that name does not hide the bundled weights
     cases = {
         "bundled": "bundled",
+        "bundled/mine.pt": "bundled/mine.pt",
+        "./bundled/mine.pt": str(tmp_path / "bundled/mine.pt"),
         "yolo26n.pt": "yolo26n.pt",
         "mine.pt": str(tmp_path / "mine.pt"),
         "models/x.onnx": str(tmp_path / "models/x.onnx"),  # a path even where it is missing

@@ -34,7 +34,7 @@ def test_name_is_found_in_weights_dir(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("bundled", "no detector is bundled yet"),
+        ("bundled/such.pt", "bundled/such.pt: expected one of bundled/"),
         ("no/such.pt", "no/such.pt: no such file"),
         ("unheard-of.pt", "not a model that ultralytics offers"),
     ],

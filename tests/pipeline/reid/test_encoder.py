@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.bundled import DEFAULTS
 from pipeline.config import ReidSettings
 from pipeline.errors import WeightsError
 from pipeline.reid.backbone import OpenVinoBackbone
@@ -133,6 +134,11 @@ def test_wrong_files_are_named(
     assert "\n" not in str(caught.value)
 
 
-def test_bundled_is_not_there_yet(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no encoder is bundled yet"):
-        open_encoder(ReidSettings(), CPU, tmp_path)
+def test_bundled_encoders_are_told_apart_by_name(tmp_path: Path) -> None:
+    """From each other, and from others that are called `encoder`."""
+    for weights, name in (
+        ("bundled", Path(DEFAULTS["reid"]).stem),
+        ("bundled/encoder-simulated.safetensors", "encoder-simulated"),
+    ):
+        identity = open_encoder(ReidSettings(weights=weights), CPU, tmp_path).identity
+        assert identity.name == f"bundled/{name}"
