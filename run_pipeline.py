@@ -66,8 +66,15 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("demo-report"),
     weights_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder with a detector (.pt, *_openvino_model) and a Re-ID encoder."),
+        typer.Option(
+            help="Folder with a detector (.pt, *_openvino_model) and a Re-ID encoder; default: the"
+            " repository's own."
+        ),
     ] = None,
+    recorded: Annotated[
+        bool,
+        typer.Option("--recorded", help="No models: what YOLO26n and retail-0286 saw once."),
+    ] = False,
     folder: Annotated[
         Path, typer.Option("--demo", help="Folder of the demo site; default: the repository's.")
     ] = DEMO,
@@ -76,7 +83,7 @@ def demo(
     """Run everything on the simulated demo site, without a network, and write a report."""
     from commands.demo import run_demo  # as for `run`
 
-    run_demo(folder, output, weights_dir, as_json=as_json)
+    run_demo(folder, output, weights_dir, recorded=recorded, as_json=as_json)
 
 
 def main() -> None:

@@ -32,14 +32,16 @@ DATABASE = "demo.db"
 CIRCLE = np.linspace(0, 2 * np.pi, 25)
 
 
-def run_demo(folder: Path, output: Path, weights_dir: Path | None, *, as_json: bool) -> None:
+def run_demo(
+    folder: Path, output: Path, weights_dir: Path | None, *, recorded: bool, as_json: bool
+) -> None:
     """The command `demo`: see `run_pipeline.demo`.
 
     Raises:
         UserError: The demo is not whole, `weights_dir` holds no models, or the report cannot be
             written.
     """
-    models = choose_models(folder, weights_dir)
+    models = choose_models(folder, weights_dir, recorded=recorded)
     film = load_site(folder / "site.yaml")
     floor_map = floor_map_of(folder / "simulation.yaml")
     _tell(f"weights: {models.words}")

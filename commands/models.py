@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from pipeline.config import BUNDLED, DetectionSettings, ReidSettings, Site, load_site
-from pipeline.detection.weights import find_weights
-from pipeline.errors import WeightsError
-from pipeline.reid.backbone import OpenVinoBackbone
+from pipeline.bundled import BUNDLED, DEFAULTS
+from pipeline.config import Site, load_site
+from pipeline.errors import UserError, WeightsError
 
 DETECTORS = ("*.pt", "*_openvino_model")
 ENCODERS = ("*.safetensors", "*.xml", "*.onnx", "*/*.xml", "*/*.onnx")
 RECORDED = (
-    "none. This project has none of its own yet, and no --weights-dir was given: detections and"
-    " embeddings are read from recordings made once with other people's weights; tracking,"
-    " association and all that follows is done now."
+    "none: detections and embeddings are read from recordings made once with other people's"
+    " weights; tracking, association and all that follows is done now."
 )
 
 
@@ -27,25 +25,30 @@ class Models:
     words: str
 
 
-def choose_models(folder: Path, weights_dir: Path | None) -> Models:
+def choose_models(folder: Path, weights_dir: Path | None, *, recorded: bool) -> Models:
     """The demo site in a folder with the models at hand; nothing is ever downloaded.
 
-    Those in `weights_dir` where it is given, else the project's own, else recorded rows.
+    Those in `weights_dir` where it is given, else the project's own; recorded rows where they are
+    asked for.
 
     Raises:
         WeightsError: `weights_dir` holds no detector or no Re-ID encoder.
+        UserError: `weights_dir` and recorded rows are both asked for.
         SettingsError: The demo's site file is missing or malformed.
     """
-    if weights_dir is not None:
-        detector = _first(weights_dir, DETECTORS, "a detector (.pt or *_openvino_model)")
-        encoder = _first(weights_dir, ENCODERS, "a Re-ID encoder (.safetensors, .xml or .onnx)")
-        words = f"{detector.name} and {encoder.name}, found in {weights_dir}"
-        return Models(_with(folder, str(detector), str(encoder)), words)
-    if _are_bundled():
-        return Models(_with(folder, BUNDLED, BUNDLED), "those of this project")
-    recorded = folder / "recorded.yaml"
-    site = load_site(recorded)
-    return Models(site, f"{RECORDED} {_heading(recorded)}".strip())
+    if recorded and weights_dir is not None:
+        raise UserError("--recorded: expected no --weights-dir: recorded rows need no weights")
+    if recorded:
+        path = folder / "recorded.yaml"
+        site = load_site(path)
+        return Models(site, f"{RECORDED} {_heading(path)}".strip())
+    if weights_dir is None:
+        words = f"{DEFAULTS['detection']} and {DEFAULTS['reid']} of this project"
+        return Models(_with(folder, BUNDLED, BUNDLED), words)
+    detector = _first(weights_dir, DETECTORS, "a detector (.pt or *_openvino_model)")
+    encoder = _first(weights_dir, ENCODERS, "a Re-ID encoder (.safetensors, .xml or .onnx)")
+    words = f"{detector.name} and {encoder.name}, found in {weights_dir}"
+    return Models(_with(folder, str(detector), str(encoder)), words)
 
 
 def _heading(path: Path) -> str:
@@ -61,15 +64,6 @@ def _first(folder: Path, patterns: Sequence[str], wanted: str) -> Path:
             if not path.parent.name.endswith("_openvino_model"):
                 return path.resolve()
     raise WeightsError(f"--weights-dir: {folder}: expected {wanted}, found none")
-
-
-def _are_bundled() -> bool:
-    try:
-        find_weights(DetectionSettings(weights=BUNDLED))
-        OpenVinoBackbone(ReidSettings(weights=BUNDLED))
-    except WeightsError:
-        return False
-    return True
 
 
 def _with(folder: Path, detector: str, encoder: str) -> Site:

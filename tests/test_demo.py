@@ -142,7 +142,7 @@ def _no_network(host: str, *_: object) -> NoReturn:
 def report(site: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """The report's folder, and what was printed."""
     output = tmp_path_factory.mktemp("demo") / "report"
-    code, stdout, stderr = demo("--demo", site, "--output", output)
+    code, stdout, stderr = demo("--demo", site, "--output", output, "--recorded")
     assert code == 0, stderr
     return output, stdout, stderr
 
@@ -162,7 +162,7 @@ def test_pictures_of_an_earlier_report_are_removed_and_cameras_without_truth_are
     (folder / "ground_truth/gate.txt").unlink()
     output.mkdir()
     (output / "identity-0099.jpg").write_bytes(b"of somebody else")
-    code, _, stderr = demo("--demo", folder, "--output", output)
+    code, _, stderr = demo("--demo", folder, "--output", output, "--recorded")
     assert code == 0, stderr
     assert "camera gate has no ground truth: not evaluated" in stderr
     assert not (output / "identity-0099.jpg").exists()
@@ -256,7 +256,9 @@ def test_models_of_a_folder_are_used_and_named(
     ("options", "expected"),
     [
         (["--weights-dir", "nowhere"], "--weights-dir: nowhere: expected a detector"),
-        (["--demo", "nowhere"], "recorded.yaml: cannot be read"),
+        (["--weights-dir", "models", "--recorded"], "--recorded: expected no --weights-dir"),
+        (["--demo", "nowhere"], "site.yaml: cannot be read"),
+        (["--demo", "nowhere", "--recorded"], "recorded.yaml: cannot be read"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(
