@@ -1,4 +1,4 @@
-"""Records what given models see in the demo's videos, for `demo` to run without any weights.
+"""Records what given models see in the demo's videos, for `demo --recorded` and tests.
 
     python benchmarks/record_demo.py --detector yolo26n.pt --backbone retail-0286.xml
 
