@@ -19,6 +19,9 @@ import yaml
 
 import run_pipeline
 from commands.demo import score
+from commands.models import choose_models
+from pipeline.bundled import BUNDLED, DEFAULTS
+from pipeline.config import VideoCamera
 from pipeline.evaluation.multi_camera import EvaluationTree
 from storage.store import open_store
 
@@ -234,6 +237,13 @@ def test_scores_beside_baselines_and_with_shuffled_truth(
     wrong = scores_of(output, shuffled)["this project"]
     assert wrong["multi_camera"]["IDF1"] < 70
     assert wrong["per_camera"] == whole["per_camera"]
+
+
+def test_by_default_the_projects_own_models_look_at_pixels(site: Path) -> None:
+    models = choose_models(site, None, recorded=False)
+    assert (models.site.detection.weights, models.site.reid.weights) == (BUNDLED, BUNDLED)
+    assert all(isinstance(camera, VideoCamera) for camera in models.site.cameras)
+    assert all(name in models.words for name in DEFAULTS.values())
 
 
 def test_models_of_a_folder_are_used_and_named(
