@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ from pipeline.reid.datasets.sources import ClipsInMemory
 from pipeline.reid.samplers import even_frames
 from pipeline.reid.training.recipe import SimulatedClips
 from pipeline.reid.training.stages import CONDITION_SEED
-from pipeline.reid.training.table import CONDITIONS, Score, TestSet
+from pipeline.reid.training.table import CONDITIONS, WORDS, Score, TestSet
 from pipeline.reid.training.vectors import condition_pictures
 from pipeline.reid.video_encoder import embed_clips
 from pipeline.reid.weights import load_encoder, weights_hash
@@ -210,10 +210,24 @@ def cost_ms(models: Mapping[str, Embed], rounds: int) -> dict[str, dict[str, flo
     }
 
 
+def described(test: TestSet) -> str:
+    """Its name, and how large it is."""
+    people = len(np.unique(test.source.identities))
+    return f"{test.name} ({len(test.queries)} clips of {people} people)"
+
+
+def cells(row: Mapping[Kind, Score]) -> dict[str, float]:
+    """Rank 1 and mAP of each condition, percent."""
+    return {
+        f"{WORDS[kind]}, {what}": 100 * value
+        for kind, score in row.items()
+        for what, value in (("rank 1", score.rank_1), ("mAP", score.map))
+    }
+
+
 def show(test: TestSet, scores: Mapping[str, Mapping[Kind, Score]]) -> None:
     """A table of one test set."""
-    people = len(np.unique(test.source.identities))
-    print(f"\n{test.name}: {len(test.queries)} clips of {people} people; rank 1 / mAP")
+    print(f"\n{described(test)}: rank 1 / mAP")
     for name, row in scores.items():
         cells = (f"{100 * s.rank_1:5.1f} /{100 * s.map:5.1f}" for s in row.values())
         print(f"  {name:40}{'   '.join(cells)}")
@@ -255,21 +269,17 @@ def main() -> None:
         if not found:
             raise UserError(f"{options.people}: nobody in it was tracked in {options.videos}")
         tests = [*real_sets(found), *tests]
-    results: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
     for test in tests:
         scores = searched(test, models)
         show(test, scores)
-        results[test.name] = {
-            "clips": len(test.queries),
-            "people": len(np.unique(test.source.identities)),
-            "scores": {n: {k: asdict(s) for k, s in row.items()} for n, row in scores.items()},
-        }
+        summary[described(test)] = {name: cells(row) for name, row in scores.items()}
+    times = cost_ms(models, options.rounds)
     result = document(
         "bundled_encoder",
         CONDITION_SEED,
         weights={path.name: weights_hash(path) for path in options.encoders},
-        cpu_ms_a_clip=cost_ms(models, options.rounds),
-        results=results,
+        summary={**summary, "cost": {name: {"CPU ms a clip": t} for name, t in times.items()}},
     )
     write(result, options.output)
 

@@ -16,6 +16,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "evaluation.md"
 SECTIONS: Final = {
     "detection": "Detection",
+    "bundled_detector": "The bundled detector",
+    "bundled_encoder": "The bundled encoders",
     "tracking": "Tracking",
     "end_to_end": "End to end",
     "retrieval": "Scoring of retrieval, at the size of Market-1501",
