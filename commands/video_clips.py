@@ -16,6 +16,7 @@ from pipeline.config import DetectionSettings, Site, TrackingSettings, VideoCame
 from pipeline.detection.detector import Detector
 from pipeline.errors import UserError
 from pipeline.reid.datasets.archive import ArchiveWriter, ClipArchive
+from pipeline.reid.redressing import redressed
 from pipeline.reid.training.recipe import VideoClips
 from pipeline.types import Appearance, Clip, ImageArray, Tracklet
 
@@ -40,7 +41,8 @@ def video_archive(
     """The archive of these clips; what is missing of it is tracked, video by video.
 
     Every track is an identity, its halves are clips of two cameras of their own. So somebody who
-    comes back is another identity: nobody has said who is who.
+    comes back is another identity: nobody has said who is who. People who are made of others stand
+    before two cameras more.
 
     Args:
         clips: Which.
@@ -61,6 +63,7 @@ def video_archive(
         "videos": " ".join(_hash(path) for path in videos),
         "detector": _hash(clips.detector),
         "frames": clips.frames,
+        "redressed": clips.redressed,
         "height_px": size[0],
         "width_px": size[1],
     }
@@ -78,7 +81,7 @@ def video_archive(
             found = tracked(path, clips.detector, HALVES * clips.frames)
             _save(part, [clip.crops for _, clip in found])
         files = {path: parts / f"{number:04}.npz" for number, path in enumerate(videos)}
-        _join(files, archive, size, made_by)
+        _join(files, archive, size, made_by, clips.redressed)
     return ClipArchive(archive)
 
 
@@ -133,15 +136,21 @@ def _save(path: Path, tracks: list[ImageArray]) -> None:
 
 
 def _join(
-    parts: Mapping[Path, Path], archive: Path, size: Size, made_by: Mapping[str, str | int]
+    parts: Mapping[Path, Path],
+    archive: Path,
+    size: Size,
+    made_by: Mapping[str, str | int],
+    more: int,
 ) -> None:
-    """One archive of the tracks of all videos."""
+    """One archive of the tracks of all videos, and of people made of them."""
     tracks = []
     for number, (video, part) in enumerate(parts.items()):
         with np.load(part) as kept:
             if not kept.files:
                 raise UserError(f"{video}: nobody was tracked")
             tracks += [(number, kept[name]) for name in kept.files]
+    crops = [one for _, one in tracks]
+    tracks += [(len(parts), one) for one in redressed(np.random.default_rng(0), crops, more)]
     with ArchiveWriter(archive, size, made_by) as writer:
         for identity, (number, crops) in enumerate(tracks):
             for half, pictures in enumerate(np.array_split(crops, HALVES)):

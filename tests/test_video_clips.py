@@ -50,6 +50,18 @@ def test_halves_of_a_track_are_clips_of_one_identity(
     assert middles[4].argmax() == 0
 
 
+def test_people_in_other_clothes_are_more_people(
+    videos: Path, toy_detector: Path, tmp_path: Path
+) -> None:
+    wanted = clips(videos, toy_detector, "one.mp4").model_copy(update={"redressed": 3})
+    archive = video_archive(wanted, SIZE, tmp_path, lambda: False, lambda *_: None)
+    assert archive is not None
+    assert archive.identities.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert archive.cameras.tolist() == [0, 1, 2, 3, 2, 3, 2, 3]
+    filmed, other = (archive.read(clip, np.array([0]))[0] for clip in (0, 2))
+    assert abs(filmed.astype(int) - other).max() > 50
+
+
 def test_one_that_is_cut_goes_on_with_the_next_video(
     videos: Path, toy_detector: Path, tmp_path: Path
 ) -> None:

@@ -64,6 +64,9 @@ class VideoClips(Settings):
     files: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(description="Which of them.")
     detector: Path = Field(description="An ultralytics model that finds the people.")
     frames: Count = Field(8, description="Crops in a clip, at most.")
+    redressed: Annotated[int, Field(ge=0)] = Field(
+        0, description="So many more people: those in other colours of clothes, to learn from."
+    )
 
 
 class Clips(Settings):
