@@ -55,7 +55,7 @@ def redressed(rng: Rng, tracks: Sequence[ImageArray], count: int) -> list[ImageA
     """
     people = []
     for _ in range(count):
-        crops = tracks[rng.integers(len(tracks))].astype(np.float64)
+        crops = tracks[int(rng.integers(len(tracks)))].astype(np.float64)
         for garment in (UPPER, LOWER):
             colour = rng.uniform(10, 245, 3) if rng.random() < 0.5 else _muted(rng)
             if rng.random() >= KEPT:
