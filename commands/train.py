@@ -13,6 +13,7 @@ import typer
 
 from commands.interrupts import terminated_as_interrupt
 from commands.options import Watch, watched
+from commands.train_detector import detector
 from pipeline.errors import UserError
 
 # torch and the renderer take seconds to import, and no other command needs them.
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from pipeline.reid.training.table import Score, TestSet
     from pipeline.types import FloatArray
 
-app = typer.Typer(no_args_is_help=True, help="Learn from labelled clips.")
+app = typer.Typer(no_args_is_help=True, help="Learn from clips of people, or from pictures.")
+app.command()(detector)
 
 QUERIES_SHOWN = 12
 SECONDS_A_MINUTE = 60

@@ -21,7 +21,8 @@ from cameras.simulation.truth import FrameTruth, observe
 from cameras.simulation.visits import Activity
 from cameras.simulation.visits import Moment as Doing
 from cameras.simulation.world import PosedPerson, place, pose_at
-from pipeline.types import ImageArray
+from pipeline.errors import SettingsError
+from pipeline.types import DoubleArray, ImageArray
 
 Rng = np.random.Generator
 
@@ -45,6 +46,18 @@ class DetectorImage:
 
     image: ImageArray
     truth: FrameTruth
+
+    def boxes(self) -> DoubleArray:
+        """(N, 4) xyxy around what is seen of each person, as people draw boxes in photographs.
+
+        People of whom next to nothing is seen are left out.
+        """
+        truth = self.truth
+        tall = truth.visible_boxes[:, 3] - truth.visible_boxes[:, 1]
+        boxes: DoubleArray = truth.visible_boxes[
+            (truth.visibility >= LEAST_VISIBLE) & (tall >= LEAST_PX)
+        ]
+        return boxes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -113,8 +126,8 @@ class ImageStudio:
 
     def _station(self, number: int) -> _Station:
         if self._last is None or self._last.number != number:
-            site = random_site(np.random.default_rng([self._seed, _SITES, number]))
-            camera, light = Camera(site.cameras[0]), make_light(site.light)
+            site, camera = _site(np.random.default_rng([self._seed, _SITES, number]))
+            light = make_light(site.light)
             scenery = Placed(self._renderer.add(*build_place(site)))
             self._last = _Station(
                 number,
@@ -129,11 +142,7 @@ class ImageStudio:
 
 
 def write_yolo(images: Iterable[DetectorImage], folder: Path) -> int:
-    """Write `images/N.jpg` and `labels/N.txt` as YOLO is trained on; returns how many.
-
-    People of whom next to nothing is seen are left out; boxes are those of the whole person inside
-    the picture.
-    """
+    """Write `images/N.jpg` and `labels/N.txt` as YOLO is trained on; returns how many."""
     count = 0
     for part in ("images", "labels"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -141,14 +150,22 @@ def write_yolo(images: Iterable[DetectorImage], folder: Path) -> int:
         height, width = one.image.shape[:2]
         _, jpeg = cv2.imencode(".jpg", one.image)
         (folder / "images" / f"{count:06}.jpg").write_bytes(jpeg.tobytes())
-        boxes = np.clip(one.truth.full_boxes, 0, (width, height, width, height))
-        tall = one.truth.visible_boxes[:, 3] - one.truth.visible_boxes[:, 1]
-        boxes = boxes[(one.truth.visibility >= LEAST_VISIBLE) & (tall >= LEAST_PX)]
+        boxes = one.boxes()
         middles, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
         rows = np.hstack([middles, sizes]) / (width, height, width, height)
         lines = (f"0 {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for x, y, w, h in rows.tolist())
         (folder / "labels" / f"{count:06}.txt").write_text("".join(lines))
     return count
+
+
+def _site(rng: Rng) -> tuple[Simulation, Camera]:
+    """A random site; where its lens would fold the picture, the next."""
+    while True:
+        site = random_site(rng)
+        try:
+            return site, Camera(site.cameras[0])
+        except SettingsError:
+            continue
 
 
 def _crowd(rng: Rng, site: Simulation, camera: Camera) -> list[Doing]:
