@@ -7,7 +7,7 @@ Each kind is a folder named by the hash of its settings; in it, `train/PART` and
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache, partial
 from itertools import islice
@@ -221,6 +221,7 @@ def _pasted_part(simulated: Path, cutouts: Path, count: int, seed: list[int], fo
     _write(rng, windows[:count], folder / "train")
 
 
-def _write(rng: np.random.Generator, windows: Iterator[Window] | list[Window], folder: Path) -> None:
+def _write(rng: np.random.Generator, windows: Iterable[Window], folder: Path) -> None:
+    """Windows as a camera would deliver them."""
     worse = (Window(degraded(rng, one.image), one.boxes) for one in windows)
     write_windows(worse, folder, rng)

@@ -1,1 +1,1 @@
-"""Learning a person detector: recipe, windows of pictures, cut-outs of people, ultralytics' loop."""
+"""Learning a person detector: recipe, windows of pictures, cut-outs, ultralytics' loop."""

@@ -14,10 +14,12 @@ from pipeline.detection.training.windows import HEIGHTS_PX, Window
 from pipeline.geometry import intersection
 from pipeline.types import DoubleArray, ImageArray
 
-DIFFERENT: Final = 26
-"""By so much at least a pixel of a person differs from the empty scene, of 255."""
+DIFFERENT: Final = (20, 40)
+"""By so much at least and at most a pixel of a person must differ from the empty scene, of 255."""
 SHADOWS: Final = 0.8
 """Share of Otsu's threshold: people have light clothes, too."""
+GAPS: Final = 16
+"""Gaps of the person's height by this are closed."""
 FILLED: Final = (0.28, 0.85)
 """Share of its box that a person fills; other masks are wrong."""
 SMALLEST_PX: Final = 40
@@ -43,9 +45,7 @@ def cut_out(frame: ImageArray, scene: ImageArray, boxes: DoubleArray) -> list[Im
     for index, box in enumerate(boxes):
         others = np.delete(boxes, index, axis=0)
         left, top, right, bottom = np.rint(box).astype(int).tolist()
-        at_border = (
-            min(left, top) < 2 or right > frame.shape[1] - 2 or bottom > frame.shape[0] - 2
-        )
+        at_border = min(left, top) < 2 or right > frame.shape[1] - 2 or bottom > frame.shape[0] - 2
         if at_border or bottom - top < SMALLEST_PX or intersection(box[None], others).any():
             continue
         part = slice(top, bottom), slice(left, right)
@@ -61,15 +61,16 @@ def _mask(person: ImageArray, empty: ImageArray) -> ImageArray:
     Shadows and halos differ less than the person: Otsu's threshold is between them.
     """
     difference = cv2.absdiff(person, empty).max(axis=2)
-    least, _ = cv2.threshold(difference, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    differs = (difference > max(least * SHADOWS, DIFFERENT)).astype(np.uint8)
-    closed = cv2.morphologyEx(differs, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
-    if count < 2:
-        return np.zeros_like(closed)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    solid = cv2.erode((labels == largest).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.GaussianBlur(solid, (3, 3), 0), np.uint8)
+    between, _ = cv2.threshold(difference, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    differs = (difference > np.clip(between * SHADOWS, *DIFFERENT)).astype(np.uint8)
+    width = max(3, len(person) // GAPS)
+    closed = cv2.morphologyEx(differs, cv2.MORPH_CLOSE, np.ones((width, width), np.uint8))
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    solid = np.zeros_like(closed)
+    if outlines:
+        cv2.drawContours(solid, [max(outlines, key=cv2.contourArea)], -1, 255, cv2.FILLED)
+    thin = cv2.erode(solid, np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.GaussianBlur(thin, (3, 3), 0), np.uint8)
 
 
 def paste(rng: Rng, window: Window, cutouts: Sequence[ImageArray]) -> Window:
