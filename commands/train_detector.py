@@ -58,28 +58,27 @@ def _pictures(
     from pipeline.detection.training.loop import Pictures
     from pipeline.reid.training.loop import OutOfTimeError
 
-    windows = Windows(
-        data,
-        recipe.size_px,
-        recipe.seed,
-        lambda: deadline.is_over,
-        lambda done, total: watch("parts of the pictures made", done, total),
-    )
-
     def there(folder: Path | None) -> Path:
         if folder is None:
             raise OutOfTimeError
         return folder
 
-    unseen = there(windows.simulated(recipe.validation))
-    simulated = there(windows.simulated(recipe.train))
-    if recipe.real is None:
-        return Pictures((simulated / "train",), (unseen / "train",))
-    real = there(windows.real(recipe.real))
-    learnt = [simulated / "train", real / "train"]
-    if recipe.real.pasted:
-        learnt.append(there(windows.pasted(recipe.real.pasted, simulated, real)) / "train")
-    return Pictures(tuple(learnt), (unseen / "train", real / "val"))
+    with Windows(
+        data,
+        recipe.size_px,
+        recipe.seed,
+        lambda: deadline.is_over,
+        lambda done, total: watch("parts of the pictures made", done, total),
+    ) as windows:
+        unseen = there(windows.simulated(recipe.validation))
+        simulated = there(windows.simulated(recipe.train))
+        if recipe.real is None:
+            return Pictures((simulated / "train",), (unseen / "train",))
+        real = there(windows.real(recipe.real))
+        learnt = [simulated / "train", real / "train"]
+        if recipe.real.pasted:
+            learnt.append(there(windows.pasted(recipe.real.pasted, simulated, real)) / "train")
+        return Pictures(tuple(learnt), (unseen / "train", real / "val"))
 
 
 def _train(

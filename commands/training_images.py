@@ -28,7 +28,7 @@ from pipeline.types import DoubleArray, ImageArray
 
 _SIMULATED, _REAL, _PASTED = 31, 32, 33  # tell uses of the seed apart
 PASTED_IN_A_PART: Final = 32
-LEAST_CUTOUTS: Final = 10
+LEAST_CUTOUTS: Final = 30
 """Videos with fewer people cut out are left out: it is mostly wrong there."""
 
 Watch = Callable[[int, int], None]
@@ -52,6 +52,15 @@ class Windows:
     ) -> None:
         self._folder, self._size, self._seed = folder, size, seed
         self._is_over, self._watch = is_over, watch
+        for threads in ("LP_NUM_THREADS", "OMP_NUM_THREADS"):  # processes share the cores
+            os.environ.setdefault(threads, "1")
+        self._pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"))
+
+    def __enter__(self) -> "Windows":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def simulated(self, images: SimulatedImages) -> Path | None:
         """The folder of these; None where it had to stop, and the next call goes on."""
@@ -99,26 +108,25 @@ class Windows:
         return self._folder / f"{kind}-{digest[:12]}"
 
     def _make(self, folder: Path, parts: Mapping[str, Make]) -> bool:
-        """Make the parts that are missing; whether all are there."""
+        """Make the parts that are missing; whether all are there, and in time."""
         (folder / "train").mkdir(parents=True, exist_ok=True)
         missing = {
             name: make for name, make in parts.items() if not (folder / "train" / name).exists()
         }
-        os.environ.setdefault("LP_NUM_THREADS", "1")  # the renderer's; processes share the cores
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-            waiting = [
-                pool.submit(_make_part, make, folder, name) for name, make in missing.items()
-            ]
-            done = len(parts) - len(missing)
-            for part in as_completed(waiting):
-                part.result()
-                done += 1
-                self._watch(done, len(parts))
-                if self._is_over():
-                    pool.shutdown(cancel_futures=True)
-                    break
-        return all((folder / "train" / name).exists() for name in parts)
+        waiting = [
+            self._pool.submit(_make_part, make, folder, name) for name, make in missing.items()
+        ]
+        done = len(parts) - len(missing)
+        for part in as_completed(waiting):
+            part.result()
+            done += 1
+            self._watch(done, len(parts))
+            if self._is_over():
+                for other in waiting:
+                    other.cancel()
+                break
+        is_late = bool(missing) and self._is_over()
+        return not is_late and all((folder / "train" / name).exists() for name in parts)
 
 
 def _make_part(make: Make, folder: Path, name: str) -> None:
@@ -197,7 +205,7 @@ def _label(footage: RealFootage, frames: list[ImageArray]) -> list[DoubleArray]:
         weights=str(footage.teacher),
         confidence=footage.confidence,
         image_size=footage.image_size,
-        engine="torch",
+        engine="torch" if footage.teacher.suffix == ".pt" else "auto",
     )
     detector = Detector(settings)
     return [detector.detect([frame])[0].xyxy.astype(np.float64) for frame in frames]

@@ -26,6 +26,8 @@ from ultralytics.utils.torch_utils import one_cycle
 CHECKPOINT: Final = "training.pt"
 """Weights and optimiser after the last whole epoch; read with pickle: only one's own."""
 CURVES: Final = "results.csv"
+VALIDATED_EVERY: Final = 4
+"""Epochs; and the last one is."""
 AVERAGE_WARM_UP: Final = 200
 """Steps in which the average begins to remember."""
 
@@ -173,6 +175,7 @@ class _PersonTraining(DetectionTrainer):  # type: ignore[misc]
 
     def _begin_epoch(self) -> None:
         init_seeds(self._recipe.seed * 100_003 + self.epoch, deterministic=self.args.deterministic)
+        self.args.val = (self.epoch + 1) % VALIDATED_EVERY == 0
         self._batches = 0
 
     def _tell(self) -> None:

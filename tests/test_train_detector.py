@@ -1,0 +1,137 @@
+"""The command `train detector`: from a recipe to weights, cut or not."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import yaml
+
+SIMULATED = {"images": 8, "people": 25, "windows_each": 1}
+RECIPE = {
+    "name": "tiny",
+    "architecture": "yolo11n.yaml",
+    "size_px": 64,
+    "train": {"seed": 1, **SIMULATED},
+    "validation": {"seed": 2, **SIMULATED},
+    "real": {
+        "teacher": "toy_openvino_model",
+        "image_size": 640,
+        "pasted": 8,
+        "videos": [{"video": "walk.mp4", "every": 1, "windows_each": 1}],
+    },
+    "epochs": 2,
+    "epoch_windows": 8,
+    "batch": 4,
+}
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, toy_detector: Path, film: Callable[..., Path]
+) -> Path:
+    """A recipe with what it names: a video of one who walks, and a teacher that sees her."""
+    folder = tmp_path_factory.mktemp("detector")
+    film(folder / "walk.mp4", [((220, 200, 210), lambda index: (16 + 12 * index, 128))], 44)
+    (folder / "toy_openvino_model").symlink_to(toy_detector)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    return folder
+
+
+def test_a_training_is_cut_and_goes_on(
+    folder: Path, pipeline: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("train", "detector", "recipe.yaml", "--output", "out", "--device", "cpu")
+    cut = pipeline(*words, "--minutes", "0", folder=folder)
+    assert (cut.returncode, cut.stdout) == (0, ""), cut.stderr
+    assert cut.stderr == "stopped after 0 minutes; the same call goes on\n"
+
+    monkeypatch.setattr("pipeline.reid.training.loop.Deadline.is_over", False)
+    from pipeline.detection.training import loop
+
+    with monkeypatch.context() as after_one_epoch:
+        after_one_epoch.setattr(
+            loop._PersonTraining, "_look_at_the_clock", lambda self: setattr(self, "stop", True)
+        )
+        first = pipeline(*words, folder=folder)
+    assert (first.returncode, first.stdout) == (0, "out/tiny.pt after 1 of 2 epochs\n")
+    second = pipeline(*words, folder=folder)
+    assert (second.returncode, second.stdout, second.stderr) == (
+        0,
+        "out/tiny.pt after 2 of 2 epochs\n",
+        "",
+    )
+    rows = (folder / "out" / "results.csv").read_text().splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2"]
+
+
+def test_there_are_windows_of_every_kind(folder: Path) -> None:
+    parts = [
+        path.relative_to(folder / "out" / "data") for path in (folder / "out").glob("data/*/*")
+    ]
+    kinds = sorted((path.parts[0].partition("-")[0], path.parts[1]) for path in parts)
+    assert kinds == [
+        ("pasted", "train"),
+        ("real", "cutouts"),
+        ("real", "train"),
+        ("real", "val"),
+        ("simulated", "train"),
+        ("simulated", "train"),
+    ]
+    (labels,) = (folder / "out" / "data").glob("pasted-*/train/*/labels")
+    assert all(path.read_text() for path in labels.iterdir())
+    (cutouts,) = (folder / "out" / "data").glob("real-*/cutouts/*")
+    assert len(list(cutouts.iterdir())) >= 30
+
+
+def test_the_weights_load_safely_and_tell_nothing_of_this_machine(folder: Path) -> None:
+    from ultralytics.nn.tasks import torch_safe_load
+
+    path = folder / "out" / "tiny.pt"
+    checkpoint, _ = torch_safe_load(path, safe_only=True)
+    assert checkpoint["model"].names == {0: "person"}
+    assert {"optimizer", "git"}.isdisjoint(checkpoint)
+    assert next(checkpoint["model"].parameters()).dtype.itemsize == 2
+    with ZipFile(path) as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+    for word in (folder, Path.home(), Path(__file__).parents[1]):
+        assert str(word).encode() not in everything
+
+
+def test_the_weights_find_people_or_nobody(folder: Path) -> None:
+    import numpy as np
+
+    from pipeline.config import DetectionSettings
+    from pipeline.detection.detector import Detector
+
+    weights = str(folder / "out" / "tiny.pt")
+    detector = Detector(DetectionSettings(weights=weights, image_size=64, engine="torch"))
+    (found,) = detector.detect([np.zeros((48, 64, 3), np.uint8)])
+    assert found.xyxy.shape[1] == 4
+
+
+def test_a_folder_belongs_to_one_recipe(folder: Path, pipeline: Run) -> None:
+    other = folder / "other.yaml"
+    other.write_text(yaml.safe_dump({**RECIPE, "epochs": 3}), encoding="utf-8")
+    run = pipeline("train", "detector", "other.yaml", "--output", "out", folder=folder)
+    assert (run.returncode, run.stderr) == (
+        2,
+        "error: --output: out: holds the training of another recipe\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"batch": 1}, "batch"), ({"architecture": "yolo11n.pt"}, "architecture"), ({"x": 1}, "x")],
+)
+def test_a_wrong_recipe_is_one_line(
+    change: dict[str, object], words: str, folder: Path, pipeline: Run
+) -> None:
+    wrong = folder / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump({**RECIPE, **change}), encoding="utf-8")
+    run = pipeline("train", "detector", "wrong.yaml", "--output", "wrong", folder=folder)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"error: wrong.yaml: {words}")
+    assert run.stderr.count("\n") == 1
