@@ -24,6 +24,7 @@ from pipeline.detection.training.cutouts import cut_out, empty_scene, paste
 from pipeline.detection.training.degradation import degraded
 from pipeline.detection.training.recipe import Footage, RealFootage, SimulatedImages
 from pipeline.detection.training.windows import Window, cut_windows, read_windows, write_windows
+from pipeline.errors import UserError
 from pipeline.types import DoubleArray, ImageArray
 
 _SIMULATED, _REAL, _PASTED = 31, 32, 33  # tell uses of the seed apart
@@ -89,7 +90,16 @@ class Windows:
         return folder if self._make(folder, parts) else None
 
     def pasted(self, count: int, simulated: Path, real: Path) -> Path | None:
-        """The folder of windows of the simulated ones with people of the real ones in them."""
+        """The folder of windows of the simulated ones with people of the real ones in them.
+
+        Raises:
+            UserError: Nobody could be cut out of the videos.
+        """
+        if not _cutouts(real / "cutouts"):
+            raise UserError(
+                f"real.pasted: expected 0, or a video of a still camera: of none could"
+                f" {LEAST_CUTOUTS} people be cut out"
+            )
         folder = self._named("pasted", simulated.name, real.name, str(count), str(self._seed))
         parts = {
             f"{first:06}": partial(
@@ -211,11 +221,16 @@ def _label(footage: RealFootage, frames: list[ImageArray]) -> list[DoubleArray]:
     return [detector.detect([frame])[0].xyxy.astype(np.float64) for frame in frames]
 
 
+def _cutouts(folder: Path) -> list[list[Path]]:
+    """Pictures of people, by video."""
+    videos = [sorted(part.iterdir()) for part in sorted(folder.iterdir())]
+    return [people for people in videos if len(people) >= LEAST_CUTOUTS]
+
+
 def _pasted_part(simulated: Path, cutouts: Path, count: int, seed: list[int], folder: Path) -> None:
     """Windows of simulated places with people of videos in them."""
     rng = np.random.default_rng(seed)
-    people = [sorted(part.iterdir()) for part in sorted(cutouts.iterdir())]
-    people = [of_a_video for of_a_video in people if len(of_a_video) >= LEAST_CUTOUTS]
+    people = _cutouts(cutouts)
     sites = sorted(simulated.iterdir())
     windows: list[Window] = []
     while len(windows) < count:
