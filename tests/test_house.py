@@ -258,8 +258,11 @@ def test_the_schema_describes_every_key() -> None:
     assert "AssociationSettings.similarity_threshold" in described
 
 
-CONFIGS = {path for path in (ROOT / "configs").rglob("*.y*ml") if path.name[:5] != "reid_"}
-"""Site files; recipes of encoders have tests of their own."""
+RECIPES = ("reid_", "detector")
+CONFIGS = {
+    path for path in (ROOT / "configs").rglob("*.y*ml") if not path.name.startswith(RECIPES)
+}
+"""Site files; recipes of encoders and detectors have tests of their own."""
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS), ids=lambda path: path.name)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from commands import training_images
+from pipeline.detection.training.recipe import load_recipe
 from pipeline.detection.training.windows import Window, read_windows, write_windows
 
 SIMULATED = {"images": 3, "people": 25, "windows_each": 1}
@@ -157,3 +158,10 @@ def test_a_wrong_recipe_is_one_line(
     assert run.returncode == 2
     assert run.stderr.startswith(f"error: wrong.yaml: {words}")
     assert run.stderr.count("\n") == 1
+
+
+def test_the_recipe_of_the_bundled_detector_is_one() -> None:
+    recipe = load_recipe(Path(__file__).parents[1] / "configs" / "detector.yaml")
+    assert recipe.real is not None
+    assert {one.video.parent.name for one in recipe.real.videos} == {"footage"}
+    assert recipe.epochs % recipe.cycles == 0
