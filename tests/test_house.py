@@ -259,9 +259,7 @@ def test_the_schema_describes_every_key() -> None:
 
 
 RECIPES = ("reid_", "detector")
-CONFIGS = {
-    path for path in (ROOT / "configs").rglob("*.y*ml") if not path.name.startswith(RECIPES)
-}
+CONFIGS = {path for path in (ROOT / "configs").rglob("*.y*ml") if not path.name.startswith(RECIPES)}
 """Site files; recipes of encoders and detectors have tests of their own."""
 
 
