@@ -70,7 +70,8 @@ class Pair:
                 began = time.perf_counter()
                 found = detector.detect([picture])[0]
                 sides[name].ms.append(1000 * (time.perf_counter() - began))
-                people = np.column_stack([found.xyxy, found.confidence]).astype(np.float64)
+                confidence = np.asarray(found.confidence, np.float64)
+                people = np.column_stack([found.xyxy.astype(np.float64), confidence])
                 sides[name].people.append(people)
         return sides
 

@@ -36,7 +36,7 @@ Rng = np.random.Generator
 def empty_scene(frames: Sequence[ImageArray]) -> ImageArray:
     """What a still camera sees where nobody is: the median of frames far apart."""
     chosen = frames[:: max(1, len(frames) // 25)]
-    return np.median(np.stack(chosen), axis=0).astype(np.uint8)
+    return np.asarray(np.median(np.stack(chosen), axis=0), np.uint8)
 
 
 def cut_out(frame: ImageArray, scene: ImageArray, boxes: DoubleArray) -> list[ImageArray]:

@@ -21,7 +21,7 @@ def degraded(rng: Rng, image: ImageArray) -> ImageArray:
     if rng.random() < 0.2:
         image = _coarse(rng, image)
     if rng.random() < 0.25:
-        image = np.asarray(cv2.GaussianBlur(image, None, rng.uniform(0.4, 1.6)), np.uint8)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)), np.uint8)
     if rng.random() < 0.25:
         image = _noisy(rng, image)
     if rng.random() < GREY_SHARE:

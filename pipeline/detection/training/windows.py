@@ -71,7 +71,8 @@ def cut_window(
     matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
     small = image
     if scale < 1:  # warping reads four pixels only: what is between them must be in them
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        way = cv2.INTER_AREA
+        small = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=way), np.uint8)
         matrix[:, :2] = np.eye(2)
     grey = (GREY,) * 3
     picture = cv2.warpAffine(small, matrix, (size, size), borderValue=grey)
@@ -104,11 +105,11 @@ def write_windows(windows: Iterable[Window], folder: Path, rng: Rng) -> None:
 def read_windows(folder: Path) -> Iterator[Window]:
     """What was written, pictures as compressed."""
     for path in sorted((folder / "images").glob("*.jpg")):
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR), np.uint8)
         text = (folder / "labels" / f"{path.stem}.txt").read_text(encoding="ascii").split()
         rows = np.array(text, np.float64).reshape(-1, 5)[:, 1:] * len(image)
         boxes = np.hstack([rows[:, :2] - rows[:, 2:] / 2, rows[:, :2] + rows[:, 2:] / 2])
-        yield Window(np.asarray(image, np.uint8), boxes)
+        yield Window(image, boxes)
 
 
 def _rows(window: Window) -> str:
