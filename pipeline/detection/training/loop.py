@@ -130,8 +130,7 @@ class _PersonTraining(DetectionTrainer):  # type: ignore[misc]
     def setup_model(self) -> Any:
         """The network, with channels last in memory: on a CPU a step takes a quarter less."""
         checkpoint = super().setup_model()
-        network: torch.nn.Module = self.model
-        self.model = network.to(memory_format=torch.channels_last)
+        self.model.to(memory_format=torch.channels_last)  # in place
         return checkpoint
 
     def get_dataloader(
