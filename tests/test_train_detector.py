@@ -55,8 +55,12 @@ def test_a_training_is_cut_and_goes_on(
     assert cut.stderr == "stopped after 0 minutes; the same call goes on\n"
 
     monkeypatch.setattr("pipeline.reid.training.loop.Deadline.is_over", False)
+    from ultralytics.utils import downloads
+
     from pipeline.detection.training import loop
 
+    asked: list[str] = []
+    monkeypatch.setattr(downloads, "is_url", lambda url, check=False: asked.append(url))
     with monkeypatch.context() as after_one_epoch:
         after_one_epoch.setattr(
             loop._PersonTraining, "_look_at_the_clock", lambda self: setattr(self, "stop", True)
@@ -71,6 +75,7 @@ def test_a_training_is_cut_and_goes_on(
     )
     rows = (folder / "out" / "results.csv").read_text().splitlines()
     assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2"]
+    assert asked == []
 
 
 def test_there_are_windows_of_every_kind(folder: Path) -> None:
