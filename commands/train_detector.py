@@ -70,15 +70,16 @@ def _pictures(
         lambda: deadline.is_over,
         lambda done, total: watch("parts of the pictures made", done, total),
     ) as windows:
-        unseen = there(windows.simulated(recipe.validation))
-        simulated = there(windows.simulated(recipe.train))
-        if recipe.real is None:
-            return Pictures((simulated / "train",), (unseen / "train",))
-        real = there(windows.real(recipe.real))
-        learnt = [simulated / "train", real / "train"]
-        if recipe.real.pasted:
-            learnt.append(there(windows.pasted(recipe.real.pasted, simulated, real)) / "train")
-        return Pictures(tuple(learnt), (unseen / "train", real / "val"))
+        seen = [there(windows.simulated(recipe.validation)) / "train"]
+        learnt = [there(windows.simulated(recipe.train))]
+        if recipe.real is not None:
+            learnt.append(there(windows.real(recipe.real)))
+            seen.append(learnt[-1] / "val")
+            if recipe.real.pasted:
+                learnt.append(there(windows.pasted(recipe.real.pasted, *learnt)))
+        if recipe.cluttered:
+            learnt.append(there(windows.cluttered(recipe.cluttered, learnt)))
+        return Pictures(tuple(kind / "train" for kind in learnt), tuple(seen))
 
 
 def _train(

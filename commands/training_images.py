@@ -7,7 +7,7 @@ Each kind is a folder named by the hash of its settings; in it, `train/PART` and
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache, partial
 from itertools import islice
@@ -20,6 +20,7 @@ import numpy as np
 
 from cameras.simulation.detector_images import IMAGES_PER_SITE, ImageStudio
 from pipeline.config import DetectionSettings, Site, VideoCamera
+from pipeline.detection.training.clutter import cluttered
 from pipeline.detection.training.cutouts import cut_out, empty_scene, paste
 from pipeline.detection.training.degradation import degraded
 from pipeline.detection.training.recipe import Footage, RealFootage, SimulatedImages
@@ -27,8 +28,10 @@ from pipeline.detection.training.windows import Window, cut_windows, read_window
 from pipeline.errors import UserError
 from pipeline.types import DoubleArray, ImageArray
 
-_SIMULATED, _REAL, _PASTED = 31, 32, 33  # tell uses of the seed apart
-PASTED_IN_A_PART: Final = 32
+_SIMULATED, _REAL, _PASTED, _CLUTTERED = 31, 32, 33, 34  # tell uses of the seed apart
+MADE_IN_A_PART: Final = 32
+AT_ONCE: Final = 8
+"""Windows taken from a part."""
 LEAST_CUTOUTS: Final = 30
 """Videos with fewer people cut out are left out: it is mostly wrong there."""
 
@@ -106,10 +109,25 @@ class Windows:
                 _pasted_part,
                 simulated / "train",
                 real / "cutouts",
-                min(PASTED_IN_A_PART, count - first),
+                min(MADE_IN_A_PART, count - first),
                 [self._seed, _PASTED, first],
             )
-            for first in range(0, count, PASTED_IN_A_PART)
+            for first in range(0, count, MADE_IN_A_PART)
+        }
+        return folder if self._make(folder, parts) else None
+
+    def cluttered(self, count: int, kinds: Sequence[Path]) -> Path | None:
+        """The folder of windows of all these kinds with pieces of backgrounds in them."""
+        names = [kind.name for kind in kinds]
+        folder = self._named("cluttered", *names, str(count), str(self._seed))
+        parts = {
+            f"{first:06}": partial(
+                _cluttered_part,
+                [kind / "train" for kind in kinds],
+                min(MADE_IN_A_PART, count - first),
+                [self._seed, _CLUTTERED, first],
+            )
+            for first in range(0, count, MADE_IN_A_PART)
         }
         return folder if self._make(folder, parts) else None
 
@@ -154,7 +172,7 @@ def _make_part(make: Make, folder: Path, name: str) -> None:
 
 def _simulated_part(images: SimulatedImages, size: int, site: int, folder: Path) -> None:
     """Windows of the pictures of one site."""
-    studio = _studio(images.seed, images.people)
+    studio = _studio(images.seed, images.people, images.surroundings)
     rng = np.random.default_rng([images.seed, _SIMULATED, site])
     first = site * IMAGES_PER_SITE
     numbers = range(first, min(first + IMAGES_PER_SITE, images.images))
@@ -168,9 +186,9 @@ def _simulated_part(images: SimulatedImages, size: int, site: int, folder: Path)
 
 
 @lru_cache(maxsize=1)
-def _studio(seed: int, people: int) -> ImageStudio:
+def _studio(seed: int, people: int, surroundings: bool) -> ImageStudio:
     """This process's own."""
-    return ImageStudio(seed, people)
+    return ImageStudio(seed, people, surroundings)
 
 
 def _real_part(
@@ -241,6 +259,23 @@ def _pasted_part(simulated: Path, cutouts: Path, count: int, seed: list[int], fo
             np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8) for path in paths
         ]
         windows += [paste(rng, window, chosen) for window in of_a_site]
+    _write(rng, windows[:count], folder / "train")
+
+
+def _cluttered_part(kinds: Sequence[Path], count: int, seed: Sequence[int], folder: Path) -> None:
+    """Windows of any kind, each kind as often as the others, with things of all kinds in them."""
+    rng = np.random.default_rng(seed)
+    parts = [sorted(kind.iterdir()) for kind in kinds]
+
+    def some() -> list[Window]:
+        of_a_kind = parts[int(rng.integers(len(parts)))]
+        found = list(read_windows(of_a_kind[int(rng.integers(len(of_a_kind)))]))
+        return [found[index] for index in rng.permutation(len(found))[:AT_ONCE].tolist()]
+
+    windows: list[Window] = []
+    while len(windows) < count:
+        others = [*some(), *some()]
+        windows += [cluttered(rng, window, others) for window in some()]
     _write(rng, windows[:count], folder / "train")
 
 

@@ -17,6 +17,7 @@ from cameras.simulation.random_sites import is_free, obstacles, random_site
 from cameras.simulation.renderer import Moment, Placed, Renderer, Shot
 from cameras.simulation.sensor import Sensor
 from cameras.simulation.settings import Simulation
+from cameras.simulation.surroundings import build_surroundings
 from cameras.simulation.truth import FrameTruth, observe
 from cameras.simulation.visits import Activity
 from cameras.simulation.visits import Moment as Doing
@@ -69,7 +70,7 @@ class _Station:
     camera: Camera
     sensor: Sensor
     light: Light
-    scenery: Placed
+    scenery: tuple[Placed, ...]
     view: View
 
 
@@ -82,13 +83,15 @@ class ImageStudio:
     Args:
         seed: Everything random follows from it.
         people_known: How many different persons there are; they stay dressed in memory.
+        surroundings: Whether trees and houses lie around the sites.
 
     Raises:
         RenderingError: There is no OpenGL.
     """
 
-    def __init__(self, seed: int, people_known: int = 300) -> None:
+    def __init__(self, seed: int, people_known: int = 300, surroundings: bool = True) -> None:
         self._seed, self._people_known = seed, people_known
+        self._surroundings = surroundings
         self._renderer = Renderer()
         self._cast = Cast(self._renderer, seed, alike=0.1, kept=people_known)
         self._last: _Station | None = None
@@ -114,7 +117,7 @@ class ImageStudio:
             Placed(actor.model, person.identity, person.positions, person.normals)
             for actor, person in zip(actors, people, strict=True)
         ]
-        moment = Moment(station.light, (station.scenery, *placed))
+        moment = Moment(station.light, (*station.scenery, *placed))
         camera = station.camera
         (picture,) = self._renderer.draw([Shot(moment, station.view)])
         owner = camera.distort(picture.owner, nearest=True)
@@ -128,7 +131,7 @@ class ImageStudio:
         if self._last is None or self._last.number != number:
             site, camera = _site(np.random.default_rng([self._seed, _SITES, number]))
             light = make_light(site.light)
-            scenery = Placed(self._renderer.add(*build_place(site)))
+            scenery = self._scenery(site)
             self._last = _Station(
                 number,
                 site,
@@ -136,9 +139,16 @@ class ImageStudio:
                 Sensor(site.cameras[0], site.light, site.seed),
                 light,
                 scenery,
-                exposed(self._renderer, (scenery,), light, camera.view),
+                exposed(self._renderer, scenery, light, camera.view),
             )
         return self._last
+
+    def _scenery(self, site: Simulation) -> tuple[Placed, ...]:
+        place = Placed(self._renderer.add(*build_place(site)))
+        if not self._surroundings:
+            return (place,)
+        near = site.model_copy(update={"floors": site.floors[-1:]})  # not beyond the street
+        return place, Placed(self._renderer.add(*build_surroundings(near)), casts=False)
 
 
 def write_yolo(images: Iterable[DetectorImage], folder: Path) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from pipeline.detection.training.clutter import blend
 from pipeline.detection.training.windows import HEIGHTS_PX, Window
 from pipeline.geometry import intersection
 from pipeline.types import DoubleArray, ImageArray
@@ -84,7 +85,7 @@ def paste(rng: Rng, window: Window, cutouts: Sequence[ImageArray]) -> Window:
         areas = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1)
         if (intersection(box[None], boxes)[0] > MOST_COVERED * areas).any():
             continue
-        _blend(image, person, corner)
+        blend(image, person, corner)
         boxes = np.vstack([boxes, np.clip(box, 0, len(image))])
     return Window(image, boxes)
 
@@ -99,13 +100,3 @@ def _resized(rng: Rng, person: ImageArray) -> ImageArray:
     lit = person[..., :3] * np.exp(rng.uniform(-0.4, 0.4)) * np.exp(rng.uniform(-0.1, 0.1, 3))
     person[..., :3] = np.clip(lit + rng.uniform(-10, 30), 0, 255)
     return person
-
-
-def _blend(image: ImageArray, person: ImageArray, corner: np.ndarray) -> None:
-    """Put a person into a picture, in place; what is beyond its border is cut off."""
-    (x, y), (height, width) = corner.tolist(), person.shape[:2]
-    rows = slice(max(y, 0), min(y + height, image.shape[0]))
-    columns = slice(max(x, 0), min(x + width, image.shape[1]))
-    part = person[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
-    mask = part[..., 3:] / 255
-    image[rows, columns] = part[..., :3] * mask + image[rows, columns] * (1 - mask)

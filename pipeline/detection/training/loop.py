@@ -14,6 +14,7 @@ import torch
 
 import pipeline.offline  # noqa: F401 (before ultralytics)
 from pipeline.detection.training.recipe import DetectorRecipe
+from pipeline.errors import WeightsError
 
 # isort: split
 from ultralytics.data.build import InfiniteDataLoader
@@ -63,7 +64,7 @@ def train(
     checkpoint = folder / CHECKPOINT
     if epochs_done(folder) >= recipe.epochs:
         return True
-    start = {"resume": str(checkpoint)} if checkpoint.exists() else {"model": recipe.architecture}
+    start = {"resume": str(checkpoint)} if checkpoint.exists() else _beginning(recipe)
     settings = {**_settings(recipe), **start, "save_dir": str(folder), "device": device}
     _PersonTraining(recipe, pictures, settings, is_over, watch).train()
     return epochs_done(folder) >= recipe.epochs
@@ -73,6 +74,17 @@ def epochs_done(folder: Path) -> int:
     """How many epochs the training in a folder has behind it."""
     path = folder / CHECKPOINT
     return int(load_checkpoint(path)[1]["epoch"]) + 1 if path.exists() else 0
+
+
+def _beginning(recipe: DetectorRecipe) -> dict[str, Any]:
+    """Random weights, or those of an earlier training.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    if recipe.start is not None and not recipe.start.is_file():
+        raise WeightsError(f"start: {recipe.start}: no such file")
+    return {"model": recipe.architecture, "pretrained": str(recipe.start or "") or False}
 
 
 def _settings(recipe: DetectorRecipe) -> dict[str, Any]:
@@ -90,7 +102,6 @@ def _settings(recipe: DetectorRecipe) -> dict[str, Any]:
         "warmup_epochs": recipe.warm_up,
         "warmup_bias_lr": 0.0,
         "seed": recipe.seed,
-        "pretrained": False,
         "amp": False,  # its check downloads a model
         "plots": False,
         "patience": recipe.epochs,

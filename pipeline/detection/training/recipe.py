@@ -21,6 +21,9 @@ class SimulatedImages(Settings):
     images: Count = Field(description="How many pictures.")
     people: Annotated[int, Field(ge=25)] = Field(600, description="How many different persons.")
     windows_each: Count = Field(2, description="Windows cut from a picture.")
+    surroundings: bool = Field(
+        True, description="Whether trees and houses lie around; simulated skies are empty else."
+    )
 
 
 class Footage(Settings):
@@ -63,7 +66,7 @@ class DetectorRecipe(Settings):
     name: str = Field(description="Name of the detector that comes out.", min_length=1)
     seed: Seed = Field(0, description="Everything random in the training follows from it.")
     architecture: str = Field(
-        description="Of ultralytics, by its name: yolo11n.yaml ...; starts from random weights.",
+        description="Of ultralytics, by its name: yolo11n.yaml ...",
         pattern=r"^[a-z0-9-]+\.yaml$",
     )
     size_px: Annotated[int, Field(ge=64, multiple_of=32)] = Field(
@@ -73,6 +76,12 @@ class DetectorRecipe(Settings):
     train: SimulatedImages = Field(description="Simulated pictures to learn from.")
     validation: SimulatedImages = Field(description="Others, to see how far it is.")
     real: RealFootage | None = Field(None, description="Videos; default: none.")
+    cluttered: Annotated[int, Field(ge=0)] = Field(
+        0, description="Windows of all kinds into which pieces of backgrounds are put."
+    )
+    start: Path | None = Field(
+        None, description="Weights of an earlier training to begin with; default: random ones."
+    )
     epochs: Count = Field(description="How long; a training stops and goes on between two.")
     epoch_windows: Count = Field(description="Windows looked at in an epoch, drawn anew each time.")
     cycles: Count = Field(
@@ -98,9 +107,11 @@ def load_recipe(path: Path) -> DetectorRecipe:
         recipe = DetectorRecipe.model_validate(read_yaml(path))
     except ValidationError as error:
         raise SettingsError(f"{path}: {explain(error.errors()[0])}") from None
+    folder = path.parent
+    if recipe.start is not None:
+        recipe = recipe.model_copy(update={"start": (folder / recipe.start).absolute()})
     if recipe.real is None:
         return recipe
-    folder = path.parent
     real = recipe.real.model_copy(
         update={
             "teacher": (folder / recipe.real.teacher).absolute(),
