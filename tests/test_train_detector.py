@@ -27,6 +27,7 @@ RECIPE: dict[str, Any] = {
         "image_size": 640,
         "videos": [{"video": "walk.mp4", "every": 1, "windows_each": 1}],
     },
+    "cluttered": 4,
     "epochs": 2,
     "epoch_windows": 6,
     "batch": 3,
@@ -84,6 +85,7 @@ def test_there_are_windows_of_every_kind(folder: Path) -> None:
     ]
     kinds = sorted((path.parts[0].partition("-")[0], path.parts[1]) for path in parts)
     assert kinds == [
+        ("cluttered", "train"),
         ("real", "cutouts"),
         ("real", "train"),
         ("real", "val"),
@@ -165,8 +167,28 @@ def test_a_wrong_recipe_is_one_line(
     assert run.stderr.count("\n") == 1
 
 
-def test_the_recipe_of_the_bundled_detector_is_one() -> None:
-    recipe = load_recipe(Path(__file__).parents[1] / "configs" / "detector.yaml")
+def test_a_second_part_starts_with_what_the_first_has_made(folder: Path, pipeline: Run) -> None:
+    """One step at a rate of next to nothing leaves the first part's weights as they were."""
+    changes = {"start": "out/tiny.pt", "epochs": 1, "learning_rate": 1e-12, "averaging": 0}
+    for name, recipe in (("second", {**RECIPE, **changes}), ("lost", {**RECIPE, "start": "no.pt"})):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    words = ("--data", "out/data", "--device", "cpu")
+    lost = pipeline("train", "detector", "lost.yaml", "--output", "lost", *words, folder=folder)
+    assert lost.returncode == 2
+    assert lost.stderr.startswith("error: start: ")
+    second = pipeline("train", "detector", "second.yaml", "--output", "2", *words, folder=folder)
+    assert second.returncode == 0, second.stderr
+    from ultralytics.nn.tasks import load_checkpoint
+
+    both = [load_checkpoint(folder / part / "tiny.pt")[0].state_dict() for part in ("out", "2")]
+    for name, value in both[0].items():
+        if name.endswith("conv.weight"):
+            np.testing.assert_allclose(value, both[1][name], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["detector", "detector_first"])
+def test_the_recipes_of_the_bundled_detector_load(name: str) -> None:
+    recipe = load_recipe(Path(__file__).parents[1] / "configs" / f"{name}.yaml")
     assert recipe.real is not None
     assert {one.video.parent.name for one in recipe.real.videos} == {"footage"}
     assert recipe.epochs % recipe.cycles == 0

@@ -27,6 +27,13 @@ def test_an_image_depends_on_its_number_alone(images: list[DetectorImage]) -> No
     np.testing.assert_array_equal(again.truth.full_boxes, images[1].truth.full_boxes)
 
 
+def test_surroundings_change_no_people(images: list[DetectorImage]) -> None:
+    with ImageStudio(1, people_known=MOST_PEOPLE, surroundings=False) as studio:
+        bare = studio.image(0)
+    np.testing.assert_array_equal(bare.truth.full_boxes, images[0].truth.full_boxes)
+    assert (bare.image != images[0].image).any()
+
+
 def test_what_is_seen_lies_in_the_whole_person(images: list[DetectorImage]) -> None:
     assert sum(len(one.truth.identities) for one in images) > 0
     for one in images:
