@@ -64,7 +64,7 @@ def _relit(rng: Rng, part: ImageArray) -> ImageArray:
     middle = part.mean(axis=(0, 1))
     contrast, light = np.exp(rng.uniform(-0.3, 1.0)), np.exp(rng.uniform(-0.8, 0.5))
     light = light * np.exp(rng.uniform(-0.25, 0.25, 3))
-    return np.clip((middle + (part - middle) * contrast) * light, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((middle + (part - middle) * contrast) * light, 0, 255), np.uint8)
 
 
 def _shape(rng: Rng, size: np.ndarray) -> ImageArray:
