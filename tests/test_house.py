@@ -258,7 +258,7 @@ def test_the_schema_describes_every_key() -> None:
     assert "AssociationSettings.similarity_threshold" in described
 
 
-RECIPES = ("reid_", "detector")
+RECIPES = ("reid_", "encoder", "detector")
 CONFIGS = {path for path in (ROOT / "configs").rglob("*.y*ml") if not path.name.startswith(RECIPES)}
 """Site files; recipes of encoders and detectors have tests of their own."""
 

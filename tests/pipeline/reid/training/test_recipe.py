@@ -9,7 +9,8 @@ from pipeline.errors import SettingsError
 from pipeline.reid.training.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[4]
-RECIPES = sorted((ROOT / "configs").glob("reid_*.yaml"))
+CONFIGS = ROOT / "configs"
+RECIPES = sorted([*CONFIGS.glob("reid_*.yaml"), *CONFIGS.glob("encoder*.yaml")])
 
 VALID = {
     "name": "r",
