@@ -25,7 +25,8 @@ from precision_recall import Curve, Reference, curve, reference
 
 from cameras.simulation.detector_images import ImageStudio
 from cameras.sources import open_frames
-from pipeline.config import BUNDLED, DetectionSettings, Site, VideoCamera
+from pipeline.bundled import BUNDLED
+from pipeline.config import DetectionSettings, Site, VideoCamera
 from pipeline.detection.detector import Detector
 from pipeline.types import BoolArray, DoubleArray, ImageArray
 

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from pipeline.detection.training.loop import Pictures
     from pipeline.detection.training.recipe import DetectorRecipe
-    from pipeline.reid.training.loop import Deadline
+    from pipeline.reid.training.deadline import Deadline
 
 SECONDS_A_MINUTE = 60
 
@@ -35,7 +35,7 @@ def detector(
 ) -> None:
     """Train a detector of people by a recipe, on simulated pictures and frames of videos."""
     from pipeline.detection.training.recipe import load_recipe
-    from pipeline.reid.training.loop import Deadline, OutOfTimeError
+    from pipeline.reid.training.deadline import Deadline, OutOfTimeError
 
     what = load_recipe(recipe)
     _keep_recipe(what, output)
@@ -56,7 +56,7 @@ def _pictures(
     """What to learn from and to look at; made where not at hand."""
     from commands.training_images import Windows
     from pipeline.detection.training.loop import Pictures
-    from pipeline.reid.training.loop import OutOfTimeError
+    from pipeline.reid.training.deadline import OutOfTimeError
 
     def there(folder: Path | None) -> Path:
         if folder is None:
@@ -92,8 +92,8 @@ def _train(
 ) -> None:
     from pipeline.detection.training.loop import epochs_done, train
     from pipeline.detection.training.weights import write_weights
+    from pipeline.reid.training.deadline import OutOfTimeError
     from pipeline.reid.training.devices import find_device
-    from pipeline.reid.training.loop import OutOfTimeError
 
     is_done = train(
         recipe, pictures, output, str(find_device(device)), lambda: deadline.is_over, watch
