@@ -1,0 +1,52 @@
+"""Pairs of tracklets worth a look: few of all, each once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.types import BoolArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """P pairs of N tracklets, each once, sorted.
+
+    Attributes:
+        count: How many tracklets N there are.
+        first: (P,) int64, from 0.
+        second: (P,) int64, each larger than its `first`.
+    """
+
+    count: int
+    first: IntArray
+    second: IntArray
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @classmethod
+    def of(cls, count: int, one: IntArray, other: IntArray) -> "Pairs":
+        """Pairs from any two (P,) arrays of numbers: put in order, doubles and selves left out."""
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        codes = np.unique((low * count + high)[low < high])
+        return cls(count, codes // max(count, 1), codes % max(count, 1))
+
+    @classmethod
+    def none(cls, count: int) -> "Pairs":
+        """No pair of N tracklets."""
+        return cls(count, np.empty(0, np.int64), np.empty(0, np.int64))
+
+    @classmethod
+    def all(cls, count: int) -> "Pairs":
+        """Every pair of N tracklets; for small N."""
+        first, second = np.triu_indices(count, 1)
+        return cls(count, first.astype(np.int64), second.astype(np.int64))
+
+    @property
+    def codes(self) -> IntArray:
+        """One increasing number a pair, to find pairs by (P,)."""
+        return self.first * self.count + self.second
+
+    def where(self, keep: BoolArray) -> "Pairs":
+        """Those marked in keep (P,)."""
+        return Pairs(self.count, self.first[keep], self.second[keep])
