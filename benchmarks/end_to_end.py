@@ -118,7 +118,7 @@ def run_stages(job: Job) -> dict[str, Any]:
     from cameras.encoding import make_thumbnails
     from cameras.sources import open_frames
     from commands.run import pixel_encoder
-    from pipeline.association.resolver import associate
+    from pipeline.association.resolver import Knowledge, associate
     from pipeline.calibration import load_calibrations
     from pipeline.detection.detector import Detector
     from pipeline.tracking.tracker import Tracker
@@ -137,7 +137,7 @@ def run_stages(job: Job) -> dict[str, Any]:
         seconds[stage] += clock() - before
 
     site = load_site(Path(job["site"]))
-    calibrations = load_calibrations(site)
+    knowledge = Knowledge(load_calibrations(site), site.transitions, site.association)
     detector, encoder = Detector(site.detection), pixel_encoder(site)
     store = open_store(f"sqlite:///{job['folder']}/stages.db", create=True)
     videos = [camera for camera in site.cameras if isinstance(camera, VideoCamera)]
@@ -176,7 +176,7 @@ def run_stages(job: Job) -> dict[str, Any]:
         stored = store.load_tracklets(run_id)
     with timed("association"):
         values = [t for t, _ in stored], [e for _, e in stored]
-        links = associate(*values, calibrations, site.transitions, site.association, 0)
+        links = associate(*values, knowledge, 0)
     with timed("storing"):
         store.set_links(run_id, links)
         store.end_run(run_id, "finished", time.time_ns())

@@ -1,10 +1,13 @@
 """`query`: who was where, when, and how do we know?"""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
+import cv2
 import typer
 
+from commands import reasons
 from commands.options import (
     DEFAULT_DATABASE,
     Database,
@@ -14,7 +17,9 @@ from commands.options import (
     print_json,
     print_table,
 )
+from pipeline.errors import UserError
 from pipeline.timestamps import to_iso
+from pipeline.types import ImageArray
 from storage import queries
 from storage.store import open_store
 
@@ -99,16 +104,26 @@ def why(
     ],
     database: Database = None,
     run_number: RunNumber = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the pairs side by side into this file (.png, .jpg).", metavar="FILE"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Why a tracklet has its identity: the evidence, the strongest pairs, the closest rivals."""
     with open_store(database or DEFAULT_DATABASE, create=False) as store:
         run_id = queries.resolve_run(store, run_number)
         explanation = queries.why(store, run_id, tracklet)
+        if picture is not None:
+            keys = [explanation.tracklet, *(pair.tracklet for pair in explanation.pairs)]
+            thumbnails = queries.thumbnails(store, run_id, keys)
+            _write_picture(picture, reasons.picture(explanation, thumbnails))
     if as_json:
         print_json(asdict(explanation))
         return
-    print(_in_words(explanation))
+    print(reasons.decision(explanation))
     print_table(
         "pairs, in log-odds (above 0: rather the same person)",
         [
@@ -141,15 +156,10 @@ def _seconds(passage: queries.Passage) -> str:
     return f"{(passage.leave_us - passage.enter_us) / 1e6:.1f}"
 
 
-def _in_words(explanation: queries.Explanation) -> str:
-    alone = not any(pair.same_identity for pair in explanation.pairs)
-    because = (
-        "no other tracklet was close enough"
-        if alone
-        else f"its mean evidence with the others is {explanation.evidence.log_odds:+.1f} log-odds"
-    )
-    return (
-        f"{explanation.tracklet} is identity {explanation.identity} of run {explanation.run}:"
-        f" {because} ({explanation.method}, decided {explanation.decided_at},"
-        f" {explanation.earlier_decisions} earlier decisions)"
-    )
+def _write_picture(path: Path, image: ImageArray) -> None:
+    try:
+        is_written = cv2.imwrite(str(path), image)
+    except cv2.error:
+        is_written = False
+    if not is_written:
+        raise UserError(f"{path}: cannot be written; expected a .png or .jpg in a folder")

@@ -18,7 +18,7 @@ from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
-from pipeline.association.resolver import associate
+from pipeline.association.resolver import Knowledge, associate
 from pipeline.calibration import load_calibrations
 from pipeline.config import (
     Camera,
@@ -263,9 +263,7 @@ def associate_run(
     links = associate(
         [tracklet for tracklet, _ in stored],
         [embedding for _, embedding in stored],
-        calibrations,
-        site.transitions,
-        site.association,
+        Knowledge(calibrations, site.transitions, site.association),
         _now_us(),
     )
     try:

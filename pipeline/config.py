@@ -226,6 +226,15 @@ class AssociationSettings(Settings):
         description="Cosine at which two tracklets are as likely the same person as not;"
         " default: estimated from the run's own tracklets.",
     )
+    least_confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.5,
+        description="Links that are less likely right than this are not made: fewer are wrong, and"
+        " people fall into more identities.",
+    )
+    max_absence_seconds: Positive = Field(
+        3600.0,
+        description="Longest time out of sight after which somebody is known again, seconds.",
+    )
     ground_plane_sigma_m: Positive = Field(
         0.5, description="Standard deviation of a foot point on the floor, metres."
     )

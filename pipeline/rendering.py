@@ -146,6 +146,33 @@ def contact_sheet(title: str, passages: Sequence[SheetPassage]) -> ImageArray:
     return _stacked([_heading(title, HEADER_PX, 0.75), *bands])
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """What is shown of a pair: the other tracklet, what became of it, and why."""
+
+    other: SheetPassage
+    title: str
+    lines: tuple[str, ...]
+
+
+def evidence_sheet(title: str, subject: SheetPassage, rows: Sequence[EvidenceRow]) -> ImageArray:
+    """A tracklet and each of the others side by side, with what speaks for and against."""
+    bands = [
+        np.hstack([_cells(subject)[0], _cells(row.other)[0], _words(row.title, row.lines)])
+        for row in rows
+    ]
+    return _stacked([_heading(title, HEADER_PX, 0.6), *(bands or [_cells(subject)[0]])])
+
+
+def _words(title: str, lines: Sequence[str]) -> ImageArray:
+    width = max(cv2.getTextSize(line, FONT, 0.5, 1)[0][0] for line in (title, *lines))
+    paper = _paper(CELL_HEIGHT_PX + CAPTION_PX, width + 2 * MARGIN_PX)
+    for number, line in enumerate((title, *lines)):
+        ink = INK if number == 0 else FAINT
+        _write(paper, line, (MARGIN_PX, 24 + 22 * number), 0.5, ink)
+    return paper
+
+
 def _band(camera: str, passages: Sequence[SheetPassage]) -> ImageArray:
     """One camera's thumbnails, wrapped into rows."""
     cells = [cell for passage in passages for cell in _cells(passage)]

@@ -322,7 +322,7 @@ class Link:
             are 0 where it is alone.
         pairs: The strongest pairs: those that speak for the link, and the closest rivals.
         decided_at_us: When it was decided, microseconds UTC of the machine's clock.
-        method: Which association decided, e.g. `average-link`.
+        method: Which association decided, e.g. `correlation-clustering`.
     """
 
     tracklet: str

@@ -1,7 +1,7 @@
 """Questions to the store. Answers are plain values, in an order that depends on content alone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,9 @@ class Pair:
     """What speaks for and against another tracklet being the same person."""
 
     tracklet: str
+    camera: str
+    enter_us: int
+    leave_us: int
     identity: int
     same_identity: bool
     similarity: float | None
@@ -88,6 +91,9 @@ class Explanation:
 
     run: int
     tracklet: str
+    camera: str
+    enter_us: int
+    leave_us: int
     identity: int
     method: str
     decided_at: str
@@ -186,6 +192,8 @@ def why(store: Store, run_id: int, tracklet: str) -> Explanation:
     query = (
         select(
             TrackletRow.id.label("tracklet_row"),
+            TrackletRow.start_us,
+            TrackletRow.end_us,
             Identity.number,
             LinkRow.id,
             LinkRow.method,
@@ -220,6 +228,9 @@ def why(store: Store, run_id: int, tracklet: str) -> Explanation:
     return Explanation(
         run=run_id,
         tracklet=key,
+        camera=match["camera"],
+        enter_us=row.start_us,
+        leave_us=row.end_us,
         identity=row.number,
         method=row.method,
         decided_at=to_iso(row.decided_at_us),
@@ -229,8 +240,10 @@ def why(store: Store, run_id: int, tracklet: str) -> Explanation:
     )
 
 
-def thumbnails(store: Store, run_id: int) -> dict[str, tuple[bytes, ...]]:
-    """JPEGs of each tracklet of a run, in order of time, by the tracklet's key."""
+def thumbnails(
+    store: Store, run_id: int, wanted: Collection[str] | None = None
+) -> dict[str, tuple[bytes, ...]]:
+    """JPEGs of each tracklet of a run, or of those wanted, in order of time, by their keys."""
     query = (
         select(Camera.name, TrackletRow.track_id, TrackletRow.part, ThumbnailRow.jpeg)
         .join(TrackletRow, TrackletRow.id == ThumbnailRow.tracklet_id)
@@ -242,7 +255,8 @@ def thumbnails(store: Store, run_id: int) -> dict[str, tuple[bytes, ...]]:
     with reading(store.engine) as connection:
         for camera, track_id, part, jpeg in connection.execute(query):
             key = tracklet_key(camera, track_id, part)
-            found[key] = (*found.get(key, ()), jpeg)
+            if wanted is None or key in wanted:
+                found[key] = (*found.get(key, ()), jpeg)
     return found
 
 
@@ -363,6 +377,8 @@ def _pair_query(link_id: int) -> Select[*tuple[Any, ...]]:
             Camera.name.label("camera"),
             TrackletRow.track_id,
             TrackletRow.part,
+            TrackletRow.start_us,
+            TrackletRow.end_us,
             Identity.number,
             LinkPair.same_identity,
             LinkPair.similarity,
@@ -383,6 +399,9 @@ def _pair_query(link_id: int) -> Select[*tuple[Any, ...]]:
 def _pair(row: Row[*tuple[Any, ...]]) -> Pair:
     return Pair(
         tracklet=tracklet_key(row.camera, row.track_id, row.part),
+        camera=row.camera,
+        enter_us=row.start_us,
+        leave_us=row.end_us,
         identity=row.number or 0,
         same_identity=row.same_identity,
         similarity=row.similarity,

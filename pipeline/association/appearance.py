@@ -1,26 +1,28 @@
 """Evidence from appearance: cosine of embeddings to log-odds of "same person"."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.types import (
-    BoolArray,
-    DoubleArray,
-    Embedding,
-    EncoderIdentity,
-    FloatArray,
-    NoEmbedding,
-)
+from pipeline.association.looks import Gallery, Looks
+from pipeline.association.pairs import Pairs
+from pipeline.association.passages import Passages
+from pipeline.types import DoubleArray, EncoderIdentity
 
 MIN_PAIRS = 30
 """Fewer pairs than this say too little about how alike different people look."""
-DEFAULT_THRESHOLD = 0.6
+DEFAULT_MEAN = 0.36
 DEFAULT_SPREAD = 0.12
-"""For runs that say too little themselves: a cautious guess, not a measurement. It is higher than
-what one site with many people gave (threshold .45, spread .15): rather two identities than one."""
+"""Of the cosines of different people, for runs that say too little themselves: cautious guesses,
+not measurements, higher than what sites with many people gave: rather two identities than one."""
 FALSE_ACCEPT_SDS = 2.0
+TOWARDS_NEAREST = 0.4
+"""The threshold is at least so far on the way from different people to the likest other tracklet,
+which most often is of the same person. Chosen on simulated people whom the encoder did not know."""
+LOOKED_AT = 400
+NEIGHBOURS = 2000
+"""Of long runs, so many tracklets are compared with so many before and after them."""
 OFFSET_TRACKLETS = 20.0
 LIMIT = 8.0
 """Appearance alone never says more than this many log-odds: a uniform looks like a uniform."""
@@ -39,88 +41,115 @@ class SimilarityScale:
     slope: float
 
     def log_odds(self, similarity: DoubleArray) -> DoubleArray:
-        """Evidence (N, N) of similarities (N, N); 0 where a similarity is NaN."""
+        """Evidence (P,) of similarities (P,); 0 where a similarity is NaN."""
         evidence = np.clip(self.slope * (similarity - self.threshold), -LIMIT, LIMIT)
         return np.asarray(np.nan_to_num(evidence, nan=0.0))
 
     @classmethod
     def for_run(
-        cls, similarity: DoubleArray, impossible: BoolArray, threshold: float | None
+        cls, looks: Looks, passages: Passages, impossible: Pairs, threshold: float | None
     ) -> "SimilarityScale":
         """The scale for the tracklets of one run.
 
         Pairs that cannot be one person show how alike different people look to this encoder on this
-        site: the threshold is set two standard deviations above their mean, so that about one such
-        pair in forty would pass alone. With too few of them the default stands.
+        site; where there are few, the lower half of all pairs does, most of which are different
+        people. The threshold is two standard deviations above their mean, so that about one such
+        pair in forty would pass alone, and at least `TOWARDS_NEAREST` of the way to what is usual
+        between a tracklet and the one that is most like it.
 
         Args:
-            similarity: Cosines (N, N); NaN where unknown.
-            impossible: Pairs (N, N) that cannot be one person.
+            looks: Embeddings of N tracklets, without the cameras' offsets.
+            passages: N.
+            impossible: Pairs that cannot be one person.
             threshold: The site's own threshold, if it sets one.
         """
-        upper = np.triu(impossible, 1) & ~np.isnan(similarity)
-        different = similarity[upper]
-        mean, spread = DEFAULT_THRESHOLD - FALSE_ACCEPT_SDS * DEFAULT_SPREAD, DEFAULT_SPREAD
+        different = looks.similarities(impossible)
+        different = different[~np.isnan(different)]
+        others, nearest = _neighbourhood(looks, passages, impossible)
         if len(different) >= MIN_PAIRS:
-            mean, spread = float(different.mean()), float(max(different.std(), 1e-3))
+            mean, spread = float(different.mean()), float(different.std())
+        else:
+            mean, spread = _lower_half(others)
+        spread = max(spread, 1e-3)
         if threshold is None:
             threshold = mean + FALSE_ACCEPT_SDS * spread
+            if len(nearest):
+                threshold = max(threshold, mean + TOWARDS_NEAREST * (np.median(nearest) - mean))
         # For two normal classes of equal spread s, means m0 < m1, the log-odds are linear with
         # slope (m1 - m0) / s^2 and even at the middle: m1 = 2 threshold - m0.
-        return cls(threshold, 2 * FALSE_ACCEPT_SDS / spread)
+        return cls(float(threshold), 2 * FALSE_ACCEPT_SDS / spread)
 
 
-def without_camera_offsets(
-    embeddings: Sequence[Embedding | NoEmbedding], cameras: Sequence[str]
-) -> list[Embedding | NoEmbedding]:
-    """The embeddings moved so that cameras which see many people see them alike on average.
+def _lower_half(cosines: DoubleArray) -> tuple[float, float]:
+    """Mean and spread of different people among all pairs, where most are different."""
+    if len(cosines) >= MIN_PAIRS:
+        low, middle = np.quantile(cosines, (0.16, 0.5))
+        # One person seen again and again would look like many who are all alike.
+        if middle < DEFAULT_MEAN:
+            return float(middle), float(middle - low)
+    return DEFAULT_MEAN, DEFAULT_SPREAD
 
-    Light, lens and background shift all embeddings of a camera one way. Its mean is moved to the
-    mean of the cameras, by a share n / (n + OFFSET_TRACKLETS) for n tracklets: the mean of a few
-    people says more about them than about the camera. Vectors stay of unit norm.
+
+def _neighbourhood(
+    looks: Looks, passages: Passages, impossible: Pairs
+) -> tuple[DoubleArray, DoubleArray]:
+    """Cosines of tracklets with those before and after them, and of each with the likest."""
+    never = impossible.codes
+    chains = passages.chains()
+    others, nearest = [np.empty(0)], []
+    for gallery in looks.galleries:
+        count = len(gallery.members)
+        for place in np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)):
+            near = np.arange(max(place - NEIGHBOURS, 0), min(place + NEIGHBOURS + 1, count))
+            who, whom = gallery.members[place], gallery.members[near]
+            codes = np.minimum(who, whom) * looks.count + np.maximum(who, whom)
+            near = near[~np.isin(codes, never) & (chains[whom] != chains[who])]
+            cosines = gallery.vectors[near] @ gallery.vectors[place]
+            if len(cosines):
+                others.append(cosines.astype(np.float64))
+                nearest.append(float(cosines.max()))
+    return np.concatenate(others), np.array(nearest)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOffsets:
+    """How light, lens and background shift all embeddings of a camera one way.
+
+    The mean of a camera is moved to the mean of the cameras, by a share n / (n + OFFSET_TRACKLETS)
+    for n tracklets: the mean of a few people says more about them than about the camera.
+
+    Attributes:
+        shifts: By encoder and name of the camera, what to subtract: (D,) float64.
     """
-    moved = list(embeddings)
-    for members in _by_encoder(embeddings).values():
-        vectors = np.stack([_vector(embeddings[index]) for index in members]).astype(np.float64)
-        seen_by = np.array([cameras[index] for index in members])
-        means = {name: vectors[seen_by == name].mean(axis=0) for name in sorted(set(seen_by))}
-        centre = np.mean(list(means.values()), axis=0)
-        for name, mean in means.items():
-            own = seen_by == name
-            vectors[own] -= (mean - centre) * own.sum() / (own.sum() + OFFSET_TRACKLETS)
+
+    shifts: Mapping[EncoderIdentity, Mapping[str, DoubleArray]]
+
+    @classmethod
+    def learned(cls, looks: Looks, passages: Passages) -> "CameraOffsets":
+        """From the tracklets of a run."""
+        return cls({each.encoder: _shifts(each, passages) for each in looks.galleries})
+
+    def taken_away(self, looks: Looks, passages: Passages) -> Looks:
+        """Vectors of unit norm as if all had been seen alike; of new cameras as they are."""
+        return replace(looks, galleries=tuple(self._moved(e, passages) for e in looks.galleries))
+
+    def _moved(self, gallery: Gallery, passages: Passages) -> Gallery:
+        shifts = self.shifts.get(gallery.encoder, {})
+        none = np.zeros(gallery.encoder.dimension)
+        table = np.stack([shifts.get(name, none) for name in passages.names])
+        vectors = gallery.vectors - table[passages.camera[gallery.members]]
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        encoder = _encoder(embeddings[members[0]])
-        for index, vector in zip(members, vectors, strict=True):
-            moved[index] = Embedding(vector, encoder)
-    return moved
+        return replace(gallery, vectors=vectors.astype(np.float32))
 
 
-def similarities(embeddings: Sequence[Embedding | NoEmbedding]) -> DoubleArray:
-    """Cosines (N, N) of unit vectors; NaN where one has none, or another encoder made it."""
-    count = len(embeddings)
-    result = np.full((count, count), np.nan)
-    for members in _by_encoder(embeddings).values():
-        vectors = np.stack([_vector(embeddings[index]) for index in members])
-        result[np.ix_(members, members)] = np.clip(vectors @ vectors.T, -1, 1)
-    return result
-
-
-def _by_encoder(
-    embeddings: Sequence[Embedding | NoEmbedding],
-) -> dict[EncoderIdentity, list[int]]:
-    """Which embeddings may be compared with one another."""
-    members: dict[EncoderIdentity, list[int]] = {}
-    for index, embedding in enumerate(embeddings):
-        if isinstance(embedding, Embedding):
-            members.setdefault(embedding.encoder, []).append(index)
-    return members
-
-
-def _encoder(embedding: Embedding | NoEmbedding) -> EncoderIdentity:
-    assert isinstance(embedding, Embedding)
-    return embedding.encoder
-
-
-def _vector(embedding: Embedding | NoEmbedding) -> FloatArray:
-    assert isinstance(embedding, Embedding)
-    return embedding.vector
+def _shifts(gallery: Gallery, passages: Passages) -> dict[str, DoubleArray]:
+    vectors = gallery.vectors.astype(np.float64)
+    camera = passages.camera[gallery.members]
+    numbers, sizes = np.unique(camera, return_counts=True)
+    counts = dict(zip(numbers.tolist(), sizes.tolist(), strict=True))
+    means = {index: vectors[camera == index].mean(axis=0) for index in counts}
+    centre = np.mean(list(means.values()), axis=0)
+    return {
+        passages.names[index]: (mean - centre) * counts[index] / (counts[index] + OFFSET_TRACKLETS)
+        for index, mean in means.items()
+    }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.association.pairs import Pairs
 from pipeline.geometry import foot_points, to_floor
 from pipeline.types import BoolArray, Calibrations, DoubleArray, IntArray, Tracklet
 
@@ -68,19 +69,16 @@ def floor_track(tracklet: Tracklet, calibrations: Calibrations, sigma_m: float) 
 
 
 def ground_plane_log_odds(
-    tracklets: Sequence[Tracklet], calibrations: Calibrations, sigma_m: float
+    tracklets: Sequence[Tracklet], calibrations: Calibrations, sigma_m: float, pairs: Pairs
 ) -> tuple[DoubleArray, BoolArray]:
-    """Evidence (N, N) from positions, and pairs (N, N) that would need impossible speed."""
+    """Evidence (P,) from positions, and whether a pair (P,) would need impossible speed."""
     tracks = [floor_track(tracklet, calibrations, sigma_m) for tracklet in tracklets]
-    count = len(tracks)
-    evidence = np.zeros((count, count))
-    too_fast = np.zeros((count, count), np.bool_)
-    seen = [index for index, track in enumerate(tracks) if len(track.times_us)]
-    for row, first in enumerate(seen):
-        for second in seen[row + 1 :]:
-            pair = _compare(tracks[first], tracks[second])
-            evidence[first, second] = evidence[second, first] = pair[0]
-            too_fast[first, second] = too_fast[second, first] = pair[1]
+    seen = np.array([len(track.times_us) > 0 for track in tracks], np.bool_)
+    evidence = np.zeros(len(pairs))
+    too_fast = np.zeros(len(pairs), np.bool_)
+    for row in np.flatnonzero(seen[pairs.first] & seen[pairs.second]):
+        one, other = tracks[pairs.first[row]], tracks[pairs.second[row]]
+        evidence[row], too_fast[row] = _compare(one, other)
     return evidence, too_fast
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from pipeline.types import BoolArray, IntArray
 
@@ -42,6 +44,12 @@ class Pairs:
         first, second = np.triu_indices(count, 1)
         return cls(count, first.astype(np.int64), second.astype(np.int64))
 
+    @classmethod
+    def both(cls, some: "Pairs", others: "Pairs") -> "Pairs":
+        """Those that are in either."""
+        codes = np.union1d(some.codes, others.codes)
+        return cls(some.count, codes // max(some.count, 1), codes % max(some.count, 1))
+
     @property
     def codes(self) -> IntArray:
         """One increasing number a pair, to find pairs by (P,)."""
@@ -50,3 +58,13 @@ class Pairs:
     def where(self, keep: BoolArray) -> "Pairs":
         """Those marked in keep (P,)."""
         return Pairs(self.count, self.first[keep], self.second[keep])
+
+    def among(self, others: "Pairs") -> BoolArray:
+        """Which of these are among the others (P,)."""
+        return np.isin(self.codes, others.codes)
+
+    def components(self) -> IntArray:
+        """Groups (N,) that the pairs connect, numbered from 0."""
+        shape = (self.count, self.count)
+        graph = coo_array((np.ones(len(self)), (self.first, self.second)), shape)
+        return np.asarray(connected_components(graph, directed=False)[1], np.int64)

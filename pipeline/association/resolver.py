@@ -1,188 +1,251 @@
 """Tracklets and embeddings in, identities out, each link with its evidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import logit
 
-from pipeline.association.appearance import (
-    SimilarityScale,
-    similarities,
-    without_camera_offsets,
-)
-from pipeline.association.clustering import average_link
-from pipeline.association.constraints import (
-    Transitions,
-    cannot_link,
-    same_track,
-    transition_log_odds,
-)
+from pipeline.association.appearance import CameraOffsets, SimilarityScale
+from pipeline.association.candidates import candidate_pairs, with_whole_identities
+from pipeline.association.constraints import Transitions, cannot_link
+from pipeline.association.correlation_clustering import correlation_clustering
+from pipeline.association.evidence import UNINFORMED_LOG_ODDS, PairTable, links
 from pipeline.association.ground_plane import ground_plane_log_odds
+from pipeline.association.looks import Looks
+from pipeline.association.pairs import Pairs
+from pipeline.association.passages import Passages
+from pipeline.association.seen import Seen
+from pipeline.association.transitions import (
+    TransitionTimes,
+    is_given,
+    learn_transition_times,
+    prior_log_odds,
+)
 from pipeline.config import AssociationSettings
 from pipeline.types import (
     BoolArray,
     Calibrations,
-    DoubleArray,
     Embedding,
-    Evidence,
     IntArray,
     Link,
     NoEmbedding,
-    PairEvidence,
     Tracklet,
 )
 
-METHOD = "average-link"
-UNINFORMED_LOG_ODDS = -0.5
-"""A pair about which nothing is known is rather two people: there are many."""
+METHOD = "correlation-clustering"
 SAME_TRACK_LOG_ODDS = 8.0
 """Pieces of one track, cut only because the passage was long."""
-PAIRS_KEPT = 5
-"""Strongest pairs kept with a link, and as many of its closest rivals."""
+EDIT_LOG_ODDS = 100.0
+"""What a user decided outweighs all else."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PairTable:
-    """What is known about every pair of N tracklets; symmetric (N, N) arrays, log-odds.
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What users decided, by keys of tracklets (`camera/track`); holds against all evidence.
 
     Attributes:
-        similarity: Cosine of embeddings without their cameras' offsets; NaN where one has none.
-        appearance: Evidence from the similarity.
-        transition_time: Evidence from the time between two cameras.
-        ground_plane: Evidence from positions on the floor.
-        forbidden: Pairs that cannot be one person.
+        together: Pairs that are one person.
+        apart: Pairs that are not.
     """
 
-    similarity: DoubleArray
-    appearance: DoubleArray
-    transition_time: DoubleArray
-    ground_plane: DoubleArray
-    forbidden: BoolArray
+    together: tuple[tuple[str, str], ...] = ()
+    apart: tuple[tuple[str, str], ...] = ()
 
-    def log_odds(self) -> DoubleArray:
-        """The sum of the parts; uninformed pairs speak a little against."""
-        total = self.appearance + self.transition_time + self.ground_plane
-        uninformed = np.isnan(self.similarity) & (self.ground_plane == 0)
-        return np.where(uninformed, total + UNINFORMED_LOG_ODDS, total)
 
-    def evidence(self, first: int, second: int) -> Evidence:
-        """The parts for one pair."""
-        return Evidence(
-            float(self.appearance[first, second]),
-            float(self.transition_time[first, second]),
-            float(self.ground_plane[first, second]),
-            0.0,
-        )
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of a site beside its tracklets.
+
+    Attributes:
+        calibrations: By camera id.
+        transitions: The site's own, by ordered pair of cameras; learned where absent.
+        settings: Thresholds.
+        edits: What users decided.
+    """
+
+    calibrations: Calibrations
+    transitions: Transitions
+    settings: AssociationSettings
+    edits: Edits = Edits()
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a site's own tracklets taught, with which pairs are measured.
+
+    Attributes:
+        offsets: What each camera does to all embeddings.
+        scale: How a cosine reads.
+        times: Times between cameras; None where too few links were made to learn them.
+    """
+
+    offsets: CameraOffsets
+    scale: SimilarityScale
+    times: TransitionTimes | None
+
+    @classmethod
+    def learned(cls, seen: Seen, knowledge: Knowledge, times: TransitionTimes | None) -> "Measure":
+        """From the tracklets of a run, or of a window; times between cameras are given."""
+        offsets = CameraOffsets.learned(seen.looks, seen.passages)
+        looks = offsets.taken_away(seen.looks, seen.passages)
+        impossible = cannot_link(seen.passages, knowledge.transitions)
+        threshold = knowledge.settings.similarity_threshold
+        scale = SimilarityScale.for_run(looks, seen.passages, impossible, threshold)
+        return cls(offsets, scale, times)
 
 
 def associate(
     tracklets: Sequence[Tracklet],
     embeddings: Sequence[Embedding | NoEmbedding],
-    calibrations: Calibrations,
-    transitions: Transitions,
-    settings: AssociationSettings,
+    knowledge: Knowledge,
     decided_at_us: int,
 ) -> list[Link]:
     """One link a tracklet, identities numbered from 1 in order of their first appearance.
 
     The result depends on the tracklets alone, not on their order: they are taken by start, camera
-    and number.
+    and number. In a second round the times between cameras count, where the first links enough to
+    learn them.
 
     Args:
         tracklets: N tracklets of one run.
         embeddings: Theirs, N.
-        calibrations: By camera id.
-        transitions: The site's prior, by ordered pair of cameras.
-        settings: Thresholds.
+        knowledge: Of the site.
         decided_at_us: What to put down as the time of the decision.
     """
-    order = sorted(range(len(tracklets)), key=lambda index: _sort_key(tracklets[index]))
-    ordered = [tracklets[index] for index in order]
-    table = compare(
-        ordered, [embeddings[index] for index in order], calibrations, transitions, settings
+    seen = Seen.of(tracklets, embeddings)
+    measure = Measure.learned(seen, knowledge, None)
+    problem = pose(seen, measure.offsets.taken_away(seen.looks, seen.passages), knowledge, measure)
+    clusters = problem.solved()
+    times = learn_transition_times(seen.passages, clusters, knowledge.settings.max_absence_seconds)
+    if times is not None:
+        problem = problem.with_times(seen.passages, knowledge.transitions, times)
+        clusters = problem.solved()
+    every = np.arange(len(seen))
+    return links(seen.tracklets, problem.table, clusters + 1, decided_at_us, METHOD, every)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Evidence on pairs of N tracklets, and what holds against all evidence.
+
+    Attributes:
+        table: The evidence.
+        apart: Pairs that are two people.
+        together: Pairs that are one.
+        caution: Log-odds beyond which evidence makes a link; 0: what is likelier than not.
+    """
+
+    table: PairTable
+    apart: Pairs
+    together: Pairs
+    caution: float = 0.0
+
+    def solved(self) -> IntArray:
+        """Who is who: clusters (N,) from 0 in order of their first members."""
+        return correlation_clustering(
+            self.table.pairs,
+            self.table.log_odds() - self.caution,
+            default=UNINFORMED_LOG_ODDS - self.caution,
+            apart=self.apart,
+            together=self.together,
+        )
+
+    def with_together(self, more: Pairs) -> "Problem":
+        """With more pairs that are one person, whatever else cannot be."""
+        together = Pairs.both(self.together, more)
+        return replace(self, together=together, apart=_without(self.apart, together))
+
+    def with_apart(self, more: Pairs) -> "Problem":
+        """With more pairs that are two people."""
+        return replace(self, apart=Pairs.both(self.apart, more))
+
+    def with_times(
+        self, passages: Passages, transitions: Transitions, times: TransitionTimes
+    ) -> "Problem":
+        """With learned times between cameras, where the site itself gives none."""
+        learned = times.of(passages, self.table.pairs)
+        learned[is_given(passages, self.table.pairs, transitions)] = 0
+        transition_time = self.table.transition_time + learned
+        return replace(self, table=replace(self.table, transition_time=transition_time))
+
+
+def pose(
+    seen: Seen,
+    looks: Looks,
+    knowledge: Knowledge,
+    measure: Measure,
+    free: BoolArray | None = None,
+    known: IntArray | None = None,
+) -> Problem:
+    """What is known about pairs of N tracklets.
+
+    Args:
+        seen: The tracklets.
+        looks: Their embeddings without the cameras' offsets.
+        knowledge: Of the site.
+        measure: How to read cosines and times.
+        free: Whose pairs are wanted (N,); absent: all.
+        known: Identity (N,) of each that is not free, others -1: who is compared with one of an
+            identity is compared with all of it.
+    """
+    passages, settings = seen.passages, knowledge.settings
+    free = np.ones(len(seen), np.bool_) if free is None else free
+    decided = _decided(seen.tracklets, knowledge.edits)
+    impossible = cannot_link(passages, knowledge.transitions)
+    pairs = candidate_pairs(passages, looks, settings.max_absence_seconds, impossible, free)
+    if known is not None:
+        pairs = with_whole_identities(pairs, known)
+    pairs = Pairs.both(pairs, Pairs.both(decided.together, decided.apart))
+    similarity = looks.similarities(pairs)
+    ground, too_fast = ground_plane_log_odds(
+        seen.tracklets, knowledge.calibrations, settings.ground_plane_sigma_m, pairs
     )
-    log_odds = table.log_odds()
-    clusters = average_link(log_odds, table.forbidden)
-    return [
-        _link(index, ordered, table, log_odds[index], clusters, decided_at_us)
-        for index in range(len(ordered))
-    ]
-
-
-def compare(
-    tracklets: Sequence[Tracklet],
-    embeddings: Sequence[Embedding | NoEmbedding],
-    calibrations: Calibrations,
-    transitions: Transitions,
-    settings: AssociationSettings,
-) -> PairTable:
-    """The evidence on every pair of N tracklets."""
-    cameras = [tracklet.camera_id for tracklet in tracklets]
-    similarity = similarities(without_camera_offsets(embeddings, cameras))
-    impossible = cannot_link(tracklets, transitions)
-    scale = SimilarityScale.for_run(similarity, impossible, settings.similarity_threshold)
-    ground, too_fast = ground_plane_log_odds(tracklets, calibrations, settings.ground_plane_sigma_m)
-    pieces = same_track(tracklets) * SAME_TRACK_LOG_ODDS
-    return PairTable(
+    chains = passages.chains()
+    given = prior_log_odds(passages, pairs, knowledge.transitions)
+    edited = pairs.among(decided.together).astype(np.float64) - pairs.among(decided.apart)
+    table = PairTable(
+        pairs=pairs,
         similarity=similarity,
-        appearance=scale.log_odds(similarity),
-        transition_time=transition_log_odds(tracklets, transitions) + pieces,
+        appearance=measure.scale.log_odds(similarity),
+        transition_time=given + SAME_TRACK_LOG_ODDS * (chains[pairs.first] == chains[pairs.second]),
         ground_plane=ground,
-        forbidden=impossible | too_fast,
+        edits=edited * EDIT_LOG_ODDS,
     )
+    never = Pairs.both(Pairs.both(impossible, pairs.where(too_fast)), decided.apart)
+    caution = float(logit(settings.least_confidence))
+    apart = _without(never, decided.together)
+    problem = Problem(table, apart, decided.together, caution)
+    if measure.times is None:
+        return problem
+    return problem.with_times(passages, knowledge.transitions, measure.times)
 
 
-def _sort_key(tracklet: Tracklet) -> tuple[int, str, int, int]:
-    return tracklet.start_us, tracklet.camera_id, tracklet.track_id, tracklet.part
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Users' decisions as pairs of tracklets."""
+
+    together: Pairs
+    apart: Pairs
 
 
-def _link(
-    index: int,
-    tracklets: Sequence[Tracklet],
-    table: PairTable,
-    log_odds: DoubleArray,
-    clusters: IntArray,
-    decided_at_us: int,
-) -> Link:
-    together = clusters == clusters[index]
-    together[index] = False
-    rivals = ~together & ~table.forbidden[index]
-    rivals[index] = False
-    shown = [
-        *_strongest(log_odds, together),
-        *_strongest(log_odds, rivals),
-    ]
-    return Link(
-        tracklet=tracklets[index].key,
-        identity=int(clusters[index]) + 1,
-        evidence=_mean_evidence(table, index, together),
-        pairs=tuple(
-            PairEvidence(
-                other=tracklets[other].key,
-                similarity=float(table.similarity[index, other]),
-                evidence=table.evidence(index, other),
-                same_identity=bool(together[other]),
-            )
-            for other in shown
-        ),
-        decided_at_us=decided_at_us,
-        method=METHOD,
-    )
+def _decided(tracklets: Sequence[Tracklet], edits: Edits) -> _Decided:
+    """Decisions about tracklets that are here."""
+    if not edits.together and not edits.apart:
+        return _Decided(Pairs.none(len(tracklets)), Pairs.none(len(tracklets)))
+    index = {tracklet.key: number for number, tracklet in enumerate(tracklets)}
+
+    def pairs(keys: tuple[tuple[str, str], ...]) -> Pairs:
+        known = [
+            (index[one], index[other]) for one, other in keys if one in index and other in index
+        ]
+        columns = np.array(known, np.int64).reshape(-1, 2)
+        return Pairs.of(len(index), columns[:, 0], columns[:, 1])
+
+    return _Decided(pairs(edits.together), pairs(edits.apart))
 
 
-def _strongest(log_odds: DoubleArray, among: BoolArray) -> list[int]:
-    """Up to `PAIRS_KEPT` of the tracklets marked, best first."""
-    marked = np.flatnonzero(among)
-    best = np.argsort(-log_odds[marked], kind="stable")[:PAIRS_KEPT]
-    return [int(index) for index in marked[best]]
-
-
-def _mean_evidence(table: PairTable, index: int, together: BoolArray) -> Evidence:
-    if not together.any():
-        return Evidence(0.0, 0.0, 0.0, 0.0)
-    return Evidence(
-        float(table.appearance[index, together].mean()),
-        float(table.transition_time[index, together].mean()),
-        float(table.ground_plane[index, together].mean()),
-        0.0,
-    )
+def _without(apart: Pairs, together: Pairs) -> Pairs:
+    """What a user has joined is not kept apart by what cannot be: a person may be found twice."""
+    groups = together.components()
+    return apart.where(groups[apart.first] != groups[apart.second])

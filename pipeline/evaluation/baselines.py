@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from scipy.spatial.distance import squareform
 
-from pipeline.association.appearance import DEFAULT_THRESHOLD, similarities
 from pipeline.association.clustering import average_link
+from pipeline.association.looks import Looks
+from pipeline.association.pairs import Pairs
 from pipeline.types import Embedding, IntArray, NoEmbedding
 
+THRESHOLD: Final = 0.6
 ONE_EACH: Final = "one identity per tracklet"
-COSINE_ALONE: Final = f"cosine above {DEFAULT_THRESHOLD:g} alone"
-"""The threshold is the one that association falls back on: tuned on nothing."""
+COSINE_ALONE: Final = f"cosine above {THRESHOLD:g} alone"
+"""The threshold is a usual one, tuned on nothing."""
 
 
 def baselines(embeddings: Sequence[Embedding | NoEmbedding]) -> Mapping[str, IntArray]:
@@ -24,11 +27,12 @@ def baselines(embeddings: Sequence[Embedding | NoEmbedding]) -> Mapping[str, Int
 
 
 def cosine_alone(embeddings: Sequence[Embedding | NoEmbedding]) -> IntArray:
-    """Identities (N,) by average link of cosines above `DEFAULT_THRESHOLD`.
+    """Identities (N,) by average link of cosines above `THRESHOLD`.
 
     As they are: no camera offsets, no times, no floor, nothing that cannot be. Tracklets without
     an embedding, or of another encoder, are joined with nobody.
     """
-    above = similarities(embeddings) - DEFAULT_THRESHOLD
+    cosines = Looks.of(embeddings).similarities(Pairs.all(len(embeddings)))
+    above = squareform(cosines - THRESHOLD)
     unknown = np.isnan(above)
     return average_link(np.where(unknown, 0, above), unknown)

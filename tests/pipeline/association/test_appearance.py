@@ -4,33 +4,20 @@ import numpy as np
 import pytest
 
 from pipeline.association.appearance import (
-    DEFAULT_THRESHOLD,
+    DEFAULT_MEAN,
+    DEFAULT_SPREAD,
     LIMIT,
-    MIN_PAIRS,
     OFFSET_TRACKLETS,
+    TOWARDS_NEAREST,
+    CameraOffsets,
     SimilarityScale,
-    similarities,
-    without_camera_offsets,
 )
-from pipeline.types import Embedding, EncoderIdentity, NoEmbedding
+from pipeline.association.looks import Looks
+from pipeline.association.pairs import Pairs
+from pipeline.association.passages import Passages
+from pipeline.types import DoubleArray, Embedding, EncoderIdentity, IntArray, NoEmbedding
 
 ENCODER = EncoderIdentity("mine", "0" * 64, 2)
-OTHER = EncoderIdentity("mine", "1" * 64, 2)
-
-
-def test_similarity_worked_by_hand() -> None:
-    table = similarities(
-        [
-            Embedding(np.array([1.0, 0.0]), ENCODER),
-            Embedding(np.array([0.6, 0.8]), ENCODER),
-            NoEmbedding(),
-            Embedding(np.array([1.0, 0.0]), OTHER),
-        ]
-    )
-    assert table[0, 1] == pytest.approx(0.6)
-    assert np.isnan(table[2]).all()
-    assert np.isnan(table[0, 3])  # another encoder's space
-    assert table[3, 3] == pytest.approx(1)
 
 
 def test_scale_is_even_at_the_threshold_and_limited() -> None:
@@ -39,70 +26,124 @@ def test_scale_is_even_at_the_threshold_and_limited() -> None:
     np.testing.assert_allclose(evidence, [0, 2, -2, LIMIT, -LIMIT, 0])
 
 
+def _run(vectors: DoubleArray) -> tuple[Looks, Passages]:
+    """One tracklet a vector, each of a camera of its own."""
+    encoder = EncoderIdentity("mine", "0" * 64, vectors.shape[1])
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    looks = Looks.of([Embedding(vector, encoder) for vector in vectors])
+    return looks, _passages(("a",), np.zeros(len(vectors), np.int64))
+
+
 def test_threshold_comes_from_pairs_that_cannot_be_one_person() -> None:
-    """Two standard deviations above their mean; slope 4 / sd."""
-    count = 12
-    rng = np.random.default_rng(0)
-    table = np.triu(rng.normal(0.2, 0.1, (count, count)), 1)
-    table += table.T
-    impossible = ~np.eye(count, dtype=bool)
-    different = table[np.triu_indices(count, 1)]
-    scale = SimilarityScale.for_run(table, impossible, None)
+    """Two standard deviations above their mean, where the likest are no liker; slope 4 / sd."""
+    looks, passages = _run(np.random.default_rng(0).normal(size=(12, 8)))
+    impossible = Pairs.all(12).where(Pairs.all(12).first < 8)
+    scale = SimilarityScale.for_run(looks, passages, impossible, None)
+    different = looks.similarities(impossible)
     assert scale.threshold == pytest.approx(different.mean() + 2 * different.std())
     assert scale.slope == pytest.approx(4 / different.std())
 
 
+def test_where_the_same_are_much_liker_the_threshold_lies_between() -> None:
+    """20 people, each seen three times: the likest other has a cosine of about .96."""
+    rng = np.random.default_rng(0)
+    people = np.repeat(rng.normal(size=(20, 64)), 3, axis=0)
+    looks, passages = _run(people + 0.2 * rng.normal(size=people.shape))
+    every = Pairs.all(60)
+    different = every.where((every.first // 3 != every.second // 3) & (every.first < 20))
+    scale = SimilarityScale.for_run(looks, passages, different, None)
+    cosines = looks.similarities(different)
+    assert scale.threshold > cosines.mean() + 3 * cosines.std()
+    assert scale.threshold == pytest.approx(TOWARDS_NEAREST * 0.97, abs=0.03)
+
+
+def test_without_impossible_pairs_the_lower_half_of_all_tells() -> None:
+    rng = np.random.default_rng(0)
+    people = np.repeat(rng.normal(size=(20, 64)), 3, axis=0)
+    looks, passages = _run(people + rng.normal(size=people.shape))
+    scale = SimilarityScale.for_run(looks, passages, Pairs.none(60), None)
+    # Directions at random in 64 dimensions: mean 0, standard deviation 1 / 8.
+    assert scale.slope == pytest.approx(4 * 8, rel=0.15)
+    assert 0.25 < scale.threshold < 0.45
+
+
+def test_one_person_seen_again_and_again_leaves_the_default() -> None:
+    looks, passages = _run(1 + 0.1 * np.random.default_rng(0).normal(size=(20, 16)))
+    scale = SimilarityScale.for_run(looks, passages, Pairs.none(20), None)
+    assert scale.slope == 4 / DEFAULT_SPREAD
+    assert scale.threshold < looks.similarities(Pairs.all(20)).min()
+
+
 def test_few_pairs_leave_the_default() -> None:
-    count = 7  # 21 pairs
-    assert count * (count - 1) / 2 < MIN_PAIRS
-    impossible = ~np.eye(count, dtype=bool)
-    scale = SimilarityScale.for_run(np.full((count, count), 0.1), impossible, None)
-    assert scale.threshold == DEFAULT_THRESHOLD
+    looks, passages = _run(np.eye(8)[:2])
+    scale = SimilarityScale.for_run(looks, passages, Pairs.none(2), None)
+    assert scale.threshold == DEFAULT_MEAN + 2 * DEFAULT_SPREAD
 
 
 def test_the_site_may_set_its_threshold() -> None:
-    empty = np.zeros((0, 0))
-    assert SimilarityScale.for_run(empty, empty.astype(bool), 0.45).threshold == 0.45
+    looks, passages = _run(np.eye(8))
+    assert SimilarityScale.for_run(looks, passages, Pairs.none(8), 0.45).threshold == 0.45
 
 
-def _people_in_two_lights(count: int) -> tuple[list[Embedding | NoEmbedding], list[str]]:
-    """The same people in two cameras, of which the second shifts everything it sees."""
+def test_nobody_has_no_scale_but_the_default() -> None:
+    nobody = Looks.of([]), _passages((), np.empty(0, np.int64))
+    scale = SimilarityScale.for_run(*nobody, Pairs.none(0), None)
+    assert scale.threshold == DEFAULT_MEAN + 2 * DEFAULT_SPREAD
+
+
+def _people_in_two_lights(count: int, cameras: tuple[str, str]) -> tuple[Looks, Passages]:
+    """The same people in two lights, of which the second shifts everything."""
     rng = np.random.default_rng(0)
     people = rng.normal(size=(count, 32))
-    encoder = EncoderIdentity("mine", "0" * 64, 32)
     light = rng.normal(size=32) * 2
     vectors = np.concatenate([people, people + light])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    embeddings: list[Embedding | NoEmbedding] = [Embedding(v, encoder) for v in vectors]
-    return embeddings, ["hall"] * count + ["door"] * count
+    encoder = EncoderIdentity("mine", "0" * 64, 32)
+    names = tuple(sorted(set(cameras)))
+    camera = np.repeat([names.index(name) for name in cameras], count)
+    return Looks.of([Embedding(v, encoder) for v in vectors]), _passages(names, camera)
+
+
+def _passages(names: tuple[str, ...], camera: IntArray) -> Passages:
+    times = np.arange(len(camera))
+    return Passages(names, camera, times, times, times, times)
 
 
 def test_camera_offset_is_taken_away() -> None:
     count = 60
-    embeddings, cameras = _people_in_two_lights(count)
-    others = ~np.eye(count, dtype=bool)
+    looks, passages = _people_in_two_lights(count, ("hall", "door"))
+    pairs = Pairs.all(2 * count)
+    across = (pairs.first < count) & (pairs.second >= count)
+    same = pairs.second == pairs.first + count
 
-    def contrast(known: list[Embedding | NoEmbedding]) -> float:
-        across = similarities(known)[:count, count:]
-        return float(across.diagonal().mean() - across[others].mean())
+    def contrast(known: Looks) -> float:
+        found = known.similarities(pairs)
+        return float(found[same].mean() - found[across & ~same].mean())
 
-    moved = without_camera_offsets(embeddings, cameras)
-    assert contrast(moved) > contrast(embeddings) + 0.1
+    moved = CameraOffsets.learned(looks, passages).taken_away(looks, passages)
+    assert contrast(moved) > contrast(looks) + 0.1
 
 
 def test_offset_of_few_tracklets_is_hardly_believed_worked_by_hand() -> None:
     """One tracklet a camera, at right angles: each mean moves by half the way times 1 / 21."""
     known = [Embedding(np.array(v), ENCODER) for v in ([1.0, 0.0], [0.0, 1.0])]
-    first, second = without_camera_offsets([*known, NoEmbedding()], ["a", "b", "a"])[:2]
+    looks, passages = Looks.of([*known, NoEmbedding()]), _passages(("a", "b"), np.array([0, 1, 0]))
+    moved = CameraOffsets.learned(looks, passages).taken_away(looks, passages)
     share = 0.5 / (1 + OFFSET_TRACKLETS)
     expected = np.array([1 - share, share])
-    assert isinstance(first, Embedding)
-    assert isinstance(second, Embedding)
-    np.testing.assert_allclose(first.vector, expected / np.linalg.norm(expected), rtol=1e-5)
-    np.testing.assert_allclose(second.vector, first.vector[::-1], rtol=1e-5)
+    expected /= np.linalg.norm(expected)
+    np.testing.assert_allclose(moved.galleries[0].vectors, [expected, expected[::-1]], rtol=1e-5)
 
 
 def test_one_camera_has_no_offset() -> None:
-    embeddings, _ = _people_in_two_lights(30)
-    moved = without_camera_offsets(embeddings, ["hall"] * 60)
-    np.testing.assert_allclose(similarities(moved), similarities(embeddings), atol=1e-5)
+    looks, passages = _people_in_two_lights(30, ("hall", "hall"))
+    moved = CameraOffsets.learned(looks, passages).taken_away(looks, passages)
+    np.testing.assert_allclose(moved.galleries[0].vectors, looks.galleries[0].vectors, atol=1e-6)
+
+
+def test_cameras_that_came_later_have_no_offset_yet() -> None:
+    looks, passages = _people_in_two_lights(30, ("hall", "door"))
+    offsets = CameraOffsets.learned(looks, passages)
+    later = _passages(("gate",), np.zeros(60, np.int64))
+    moved = offsets.taken_away(looks, later)
+    np.testing.assert_allclose(moved.galleries[0].vectors, looks.galleries[0].vectors, atol=1e-6)

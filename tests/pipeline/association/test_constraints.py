@@ -1,16 +1,15 @@
 """What cannot be one person, worked by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.association.constraints import (
-    cannot_link,
-    gaps_seconds,
-    same_track,
-    transition_log_odds,
-)
+from pipeline.association.constraints import cannot_link
+from pipeline.association.pairs import Pairs
+from pipeline.association.passages import Passages
 from pipeline.types import Tracklet
 
 Make = Callable[..., Tracklet]
@@ -30,6 +29,11 @@ CASES = [
 ]
 
 
+def _passages(tracklets: Sequence[Tracklet]) -> Passages:
+    passages = Passages.of(tracklets)
+    return passages.take(passages.order())
+
+
 @pytest.mark.parametrize(("what", "first", "second", "transitions", "forbidden"), CASES)
 def test_cannot_link(
     tracklet: Make,
@@ -40,47 +44,35 @@ def test_cannot_link(
     forbidden: bool,
 ) -> None:
     pair = [tracklet(first[0], 1, *first[1:]), tracklet(second[0], 2, *second[1:])]
-    for order in (pair, pair[::-1]):
-        table = cannot_link(order, transitions)
-        assert table[0, 1] == table[1, 0] == forbidden, what
-        assert not table.diagonal().any()
+    assert len(cannot_link(_passages(pair), transitions)) == forbidden, what
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000))
+def test_what_cannot_be_is_found_as_by_looking_at_every_pair(seed: int, tracklet: Make) -> None:
+    rng = np.random.default_rng(seed)
+    transitions = {"a": {"b": (3.0, 9.0)}, "b": {"c": (-2.0, 5.0), "a": (1.0, 5.0)}}
+    people = [
+        tracklet(str(rng.choice(["a", "b", "c"])), n, s := int(rng.integers(20)), s + 1 + n % 6)
+        for n in range(12)
+    ]
+    passages = _passages(people)
+    every = Pairs.all(len(people))
+    gaps, cameras = passages.gaps_s(every), [passages.names[c] for c in passages.camera]
+    wanted = []
+    for one, other, gap in zip(every.first, every.second, gaps, strict=True):
+        ways = [(cameras[one], cameras[other])]
+        if passages.starts[one] == passages.starts[other]:
+            ways.append(ways[0][::-1])
+        least = max(transitions.get(a, {}).get(b, (-np.inf,))[0] for a, b in ways)
+        wanted.append(gap <= 0 if cameras[one] == cameras[other] else gap < least)
+    np.testing.assert_array_equal(every.among(cannot_link(passages, transitions)), wanted)
 
 
 def test_pieces_of_one_track_may_touch(tracklet: Make) -> None:
     pieces = [tracklet("a", 1, 0, 300), tracklet("a", 1, 300, 310, part=2)]
-    assert not cannot_link(pieces, {}).any()
-
-
-def test_a_number_left_out_parts_the_pieces_of_a_track(tracklet: Make) -> None:
-    """Parts 1, 2 and 4, 5: the crops changed person in between; track 2 is another's."""
-    pieces = [tracklet("a", 1, 9 * part, 9 * part + 8, part=part) for part in (5, 1, 4, 2)]
-    same = same_track([*pieces, tracklet("a", 2, 0, 8), tracklet("b", 1, 0, 8)])
-    assert same.astype(int).tolist() == [
-        [1, 0, 1, 0, 0, 0],
-        [0, 1, 0, 1, 0, 0],
-        [1, 0, 1, 0, 0, 0],
-        [0, 1, 0, 1, 0, 0],
-        [0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 0, 1],
-    ]
-
-
-def test_gaps_are_symmetric_and_negative_where_views_share_time(tracklet: Make) -> None:
-    people = [tracklet("a", 1, 0, 10), tracklet("b", 2, 4, 12), tracklet("a", 3, 20, 30)]
-    gaps = gaps_seconds(people)
-    np.testing.assert_allclose(gaps, gaps.T)
-    np.testing.assert_allclose(gaps[np.triu_indices(3, 1)], [-6, 10, 8])
-
-
-def test_transition_evidence_worked_by_hand(tracklet: Make) -> None:
-    """Run of 100 s, window of 20 s: log(100/20); outside the window or the pair: nothing."""
-    people = [tracklet("a", 1, 0, 10), tracklet("b", 2, 20, 30), tracklet("b", 3, 60, 100)]
-    evidence = transition_log_odds(people, {"a": {"b": (5, 25)}})
-    assert evidence[0, 1] == evidence[1, 0] == pytest.approx(np.log(100 / 20))
-    assert evidence[0, 2] == 0
-    assert evidence[1, 2] == 0
+    assert len(cannot_link(_passages(pieces), {})) == 0
 
 
 def test_no_tracklets() -> None:
-    assert transition_log_odds([], {}).shape == (0, 0)
-    assert cannot_link([], {}).shape == (0, 0)
+    assert len(cannot_link(_passages([]), {"a": {"b": (1, 2)}})) == 0

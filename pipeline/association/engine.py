@@ -1,0 +1,140 @@
+"""Who is who while people come: at once and provisionally, then again over a sliding window.
+
+Online and offline are one: offline is one window over everything. A tracklet gets an identity when
+it closes, from what was learned so far and without moving anybody else. From time to time what lies
+in the window is decided anew together, by evidence that had not come before. What is older than the
+window is frozen: it keeps its identity, and new tracklets may still join it. What is older than the
+longest absence as well is forgotten here: memory and work depend on how many people come in a
+window, not on how many have come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from pipeline.association.evidence import links
+from pipeline.association.identities import FREE, solved_among, taken_over
+from pipeline.association.looks import looks_joined
+from pipeline.association.resolver import METHOD, Knowledge, Measure, pose
+from pipeline.association.seen import Seen
+from pipeline.association.transitions import learn_transition_times
+from pipeline.types import BoolArray, Embedding, IntArray, Link, NoEmbedding, Tracklet
+
+PROVISIONAL: Final = "provisional"
+
+
+class AssociationEngine:
+    """Identities of tracklets that come one after another.
+
+    Args:
+        knowledge: Of the site.
+        window_seconds: What ended no longer ago may still change its identity.
+        first_identity: Number of the next new identity.
+    """
+
+    def __init__(
+        self, knowledge: Knowledge, window_seconds: float, first_identity: int = 1
+    ) -> None:
+        self._knowledge = knowledge
+        self._window_us = round(window_seconds * 1e6)
+        self._longest_us = round(knowledge.settings.max_absence_seconds * 1e6)
+        self._next = first_identity
+        self._seen = Seen.of([], [])
+        self._keys: set[str] = set()
+        self._moved = self._seen.looks
+        self._identities: IntArray = np.empty(0, np.int64)
+        self._is_settled: BoolArray = np.empty(0, np.bool_)
+        self._measure = Measure.learned(self._seen, knowledge, None)
+
+    def __len__(self) -> int:
+        """How many tracklets are remembered."""
+        return len(self._seen)
+
+    def add(
+        self,
+        tracklets: Sequence[Tracklet],
+        embeddings: Sequence[Embedding | NoEmbedding],
+        decided_at_us: int,
+    ) -> list[Link]:
+        """Provisional links of tracklets that closed, or of open ones, which may come again.
+
+        A tracklet with the key of an earlier one takes its place. Nobody else's identity changes.
+        """
+        if not tracklets:
+            return []
+        new = Seen.of(tracklets, embeddings)
+        identities = self._replace(new)
+        self._keys.update(tracklet.key for tracklet in tracklets)
+        self._seen, order = self._seen.joined(new)
+        moved = self._measure.offsets.taken_away(new.looks, new.passages)
+        self._moved = looks_joined(self._moved, moved).take(order)
+        is_new = (np.arange(len(self._seen)) >= len(self._identities))[order]
+        self._identities = np.concatenate([self._identities, identities])[order]
+        self._is_settled = np.concatenate([self._is_settled, np.zeros(len(new), np.bool_)])[order]
+        return self._decide(is_new, decided_at_us, PROVISIONAL)
+
+    def resolve(self, now_us: int, decided_at_us: int) -> list[Link]:
+        """Decide anew who ended in the window before `now_us`, with all that came since.
+
+        Links of those whose identity changed, or was provisional. What has not been seen for longer
+        than window and longest absence together is forgotten.
+        """
+        ends = self._seen.passages.ends
+        self._keep(ends >= now_us - self._window_us - self._longest_us)
+        is_free = self._seen.passages.ends >= now_us - self._window_us
+        self._measure = Measure.learned(self._seen, self._knowledge, self._measure.times)
+        self._moved = self._measure.offsets.taken_away(self._seen.looks, self._seen.passages)
+        before = self._identities
+        found = self._decide(is_free, decided_at_us, METHOD)
+        if self._measure.times is None and self._learn_times():
+            found = self._decide(is_free, decided_at_us, METHOD)
+        self._learn_times()
+        changed = (before != self._identities) | ~self._is_settled
+        self._is_settled |= is_free
+        return [link for link, is_told in zip(found, changed[is_free], strict=True) if is_told]
+
+    def _decide(self, is_free: BoolArray, decided_at_us: int, method: str) -> list[Link]:
+        """Identities of the free, and their links."""
+        fixed = np.where(is_free, FREE, self._identities)
+        problem = pose(self._seen, self._moved, self._knowledge, self._measure, is_free, fixed)
+        clusters = solved_among(problem, fixed)
+        self._identities, self._next = taken_over(clusters, self._identities, fixed, self._next)
+        return links(
+            self._seen.tracklets,
+            problem.table,
+            self._identities,
+            decided_at_us,
+            method,
+            np.flatnonzero(is_free),
+        )
+
+    def _learn_times(self) -> bool:
+        """Whether there are enough links to tell the times between cameras."""
+        longest_s = self._longest_us / 1e6
+        times = learn_transition_times(self._seen.passages, self._identities, longest_s)
+        self._measure = replace(self._measure, times=times)
+        return times is not None
+
+    def _replace(self, new: Seen) -> IntArray:
+        """Forget earlier states of these tracklets; the identities that they had."""
+        position = {tracklet.key: row for row, tracklet in enumerate(new.tracklets)}
+        identities = np.full(len(new), FREE, np.int64)
+        if self._keys.isdisjoint(position):
+            return identities
+        keep = np.ones(len(self._seen), np.bool_)
+        for row, tracklet in enumerate(self._seen.tracklets):
+            found = position.get(tracklet.key)
+            if found is not None:
+                identities[found] = self._identities[row]
+                keep[row] = False
+        self._keep(keep)
+        return identities
+
+    def _keep(self, keep: BoolArray) -> None:
+        self._seen = self._seen.take(keep)
+        self._moved = self._moved.take(keep)
+        self._identities = self._identities[keep]
+        self._is_settled = self._is_settled[keep]
+        self._keys = {tracklet.key for tracklet in self._seen.tracklets}
