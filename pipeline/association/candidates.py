@@ -36,7 +36,7 @@ def candidate_pairs(
         free: Whose pairs are wanted (N,); others are only compared with these.
     """
     reach_us = int(longest_s * 1e6)
-    if _count_in_reach(passages, reach_us, free) <= EXACT_PAIRS:
+    if _count_in_reach(passages, reach_us) <= EXACT_PAIRS:
         pairs = _all(passages, reach_us, free)
     else:
         pairs = _likeliest(passages, looks, reach_us, apart, free)
@@ -61,11 +61,10 @@ def with_whole_identities(pairs: Pairs, known: IntArray) -> Pairs:
     return whole
 
 
-def _count_in_reach(passages: Passages, reach_us: int, free: BoolArray) -> int:
-    """How many pairs there are at most."""
+def _count_in_reach(passages: Passages, reach_us: int) -> int:
+    """How many pairs there are."""
     until = np.searchsorted(passages.starts, passages.ends + reach_us, side="right")
-    later = np.maximum(until - np.arange(len(passages)) - 1, 0)
-    return int(min(later.sum(), free.sum() * len(passages)))
+    return int(np.maximum(until - np.arange(len(passages)) - 1, 0).sum())
 
 
 def _all(passages: Passages, reach_us: int, free: BoolArray) -> Pairs:
