@@ -19,6 +19,7 @@ SECTIONS: Final = {
     "bundled_detector": "The bundled detector",
     "bundled_encoder": "The bundled encoders",
     "tracking": "Tracking",
+    "association": "Association across cameras",
     "end_to_end": "End to end",
     "retrieval": "Scoring of retrieval, at the size of Market-1501",
     "ranking": "Ways of ranking",

@@ -14,6 +14,7 @@ from cameras.simulation.place import build_place
 from cameras.simulation.renderer import Moment, Placed, Renderer, Shot
 from cameras.simulation.sensor import Sensor
 from cameras.simulation.settings import SimulatedCamera, Simulation
+from cameras.simulation.stills import Still
 from cameras.simulation.surroundings import build_surroundings
 from cameras.simulation.timetable import Timetable, timetable
 from cameras.simulation.truth import FrameTruth, observe
@@ -122,6 +123,13 @@ class Scene:
                 stations, wanted, times, taken, strict=True
             )
         ]
+
+    def still(self, camera_id: str) -> Still:
+        """What a camera sees of the place without people."""
+        view = self._stations[camera_id].camera.view
+        if view not in self._stage.stills:
+            self._renderer.draw([Shot(self._stage.at(()), view)])
+        return self._stage.stills[view]
 
     def _exposures(self, station: _Station, index: int) -> list[float]:
         """Times in seconds, in order: one, or `SUBFRAMES` spread over the shutter's time."""
