@@ -114,15 +114,21 @@ def associate(
         decided_at_us: What to put down as the time of the decision.
     """
     seen = Seen.of(tracklets, embeddings)
-    measure = Measure.learned(seen, knowledge, None)
-    problem = pose(seen, measure.offsets.taken_away(seen.looks, seen.passages), knowledge, measure)
-    clusters = problem.solved()
+    problem, clusters = first_round(seen, knowledge)
     times = learn_transition_times(seen.passages, clusters, knowledge.settings.max_absence_seconds)
     if times is not None:
         problem = problem.with_times(seen.passages, knowledge.transitions, times)
         clusters = problem.solved()
     every = np.arange(len(seen))
     return links(seen.tracklets, problem.table, clusters + 1, decided_at_us, METHOD, every)
+
+
+def first_round(seen: Seen, knowledge: Knowledge) -> tuple["Problem", IntArray]:
+    """The evidence on pairs of N tracklets, and clusters (N,) without times between cameras."""
+    measure = Measure.learned(seen, knowledge, None)
+    looks = measure.offsets.taken_away(seen.looks, seen.passages)
+    problem = pose(seen, looks, knowledge, measure)
+    return problem, problem.solved()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
