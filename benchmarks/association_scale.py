@@ -78,7 +78,7 @@ def crowd(count: int) -> Crowd:
 
 def _tracklet(camera: int, number: int, begin: float, end: float) -> Tracklet:
     times = np.linspace(begin * 1e6, end * 1e6, 2).astype(np.int64)
-    boxes = np.tile(np.float32((0, 0, 10, 20)), (2, 1))
+    boxes = np.tile(np.array((0, 0, 10, 20), np.float32), (2, 1))
     return Tracklet(
         f"c{camera:03}", number + 1, 1, np.arange(2), times, boxes, np.ones(2, np.float32)
     )

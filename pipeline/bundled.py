@@ -14,7 +14,7 @@ SUMS: Final = "SHA256SUMS"
 Section = Literal["detection", "reid"]
 DEFAULTS: Final[dict[Section, str]] = {
     "detection": "person-nano.pt",
-    "reid": "encoder-simulated.safetensors",
+    "reid": "encoder.safetensors",
 }
 """What `bundled` alone means, by section of the site file."""
 
