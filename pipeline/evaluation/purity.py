@@ -61,11 +61,8 @@ def score_tracklets(truth: CameraTracks, tracklets: CameraTracks) -> TrackletSco
         truth: Who was where; ids are people.
         tracklets: The same as found; ids are tracklets.
     """
-    names, members = np.unique(tracklets.ids, return_inverse=True)
-    people, met = np.unique(truth.ids, return_inverse=True)
-    counts = np.zeros((len(names), len(people) + 2), np.int64)  # two more, so that two are largest
-    for truth_row, row in _matches(truth, tracklets):
-        counts[members[row], met[truth_row]] += 1
+    names, _, meetings = count_meetings(truth, tracklets)
+    counts = np.pad(meetings, ((0, 0), (0, 2)))  # two more, so that two are largest
     second, first = np.sort(counts, axis=1)[:, -2:].T
     matched = counts.sum(axis=1)
     owners = counts.argmax(axis=1)[matched > 0]
@@ -76,6 +73,18 @@ def score_tracklets(truth: CameraTracks, tracklets: CameraTracks) -> TrackletSco
         fragments=_ratio(len(owners), len(np.unique(owners))),
         mean_length=_ratio(len(tracklets.ids), len(names)),
     )
+
+
+def count_meetings(
+    truth: CameraTracks, tracklets: CameraTracks
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Ids of tracklets (T,), ids of people (P,), and how many boxes of each meet whom (T, P)."""
+    names, members = np.unique(tracklets.ids, return_inverse=True)
+    people, met = np.unique(truth.ids, return_inverse=True)
+    counts = np.zeros((len(names), len(people)), np.int64)
+    for truth_row, row in _matches(truth, tracklets):
+        counts[members[row], met[truth_row]] += 1
+    return names, people, counts
 
 
 def _matches(truth: CameraTracks, found: CameraTracks) -> Iterator[tuple[IntArray, IntArray]]:

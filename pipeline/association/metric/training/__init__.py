@@ -1,0 +1,1 @@
+"""How a metric learns, and how well it does beside cosine. torch is imported only in `learning`."""
