@@ -14,6 +14,7 @@ import typer
 from commands.interrupts import terminated_as_interrupt
 from commands.options import Watch, watched
 from commands.train_detector import detector
+from commands.train_metric import metric
 from pipeline.errors import UserError
 
 # torch and the renderer take seconds to import, and no other command needs them.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Learn from clips of people, or from pictures.")
 app.command()(detector)
+app.command()(metric)
 
 QUERIES_SHOWN = 12
 SECONDS_A_MINUTE = 60

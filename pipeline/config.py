@@ -238,6 +238,11 @@ class AssociationSettings(Settings):
     ground_plane_sigma_m: Positive = Field(
         0.5, description="Standard deviation of a foot point on the floor, metres."
     )
+    metric: Path | None = Field(
+        None,
+        description="A locality-aware metric (.safetensors, of `train metric`) for the pairs that"
+        " it serves; all others, and those of another encoder, are compared by cosine.",
+    )
 
 
 class StorageSettings(Settings):
@@ -460,8 +465,16 @@ def _resolve(site: Site, folder: Path) -> Site:
         }
     )
     reid = site.reid.model_copy(update={"weights": _beside_if_there(site.reid.weights, folder)})
+    association = site.association.model_copy(update={"metric": beside(site.association.metric)})
     cameras = tuple(of_camera(camera) for camera in site.cameras)
-    return site.model_copy(update={"cameras": cameras, "detection": detection, "reid": reid})
+    return site.model_copy(
+        update={
+            "cameras": cameras,
+            "detection": detection,
+            "reid": reid,
+            "association": association,
+        }
+    )
 
 
 def _beside_if_there(weights: str, folder: Path) -> str:

@@ -190,5 +190,5 @@ def _network(nets: _Nets, number: int, scale: float) -> MetricNetwork:
     return MetricNetwork(
         tuple(weights),
         tuple(bias[number, 0].detach().numpy().copy() for bias in nets.biases),
-        float(nets.distance.detach()[number]) / (weights[0].shape[1] * scale**2),
+        float(nets.distance.detach()[number] / (weights[0].shape[1] * scale**2)),
     )

@@ -56,12 +56,12 @@ def test_it_learns_what_tells_people_apart_who_are_there_together(confused: Trai
     assert isinstance(confused.metric.inter, LocalMetric)
 
 
-def test_elsewhere_the_inter_network_serves_where_it_surely_wins_too(confused: Trained) -> None:
+def test_elsewhere_cosine_stays_where_the_network_does_not_surely_win(confused: Trained) -> None:
     elsewhere = confused.tables[2]
     assert elsewhere.words == "all other pairs, held-out people"
-    assert aucs(elsewhere)[NETWORKS["inter"]] > aucs(elsewhere)[COSINE]
-    assert confused.metric.elsewhere
-    assert confused.decisions[-1] == "all other pairs: the inter network, surely better there, too"
+    assert abs(aucs(elsewhere)[NETWORKS["inter"]] - aucs(elsewhere)[COSINE]) < 0.02
+    assert not confused.metric.elsewhere
+    assert confused.decisions[-1] == "all other pairs: cosine"
 
 
 def test_its_log_odds_are_right_on_people_it_has_not_seen(
