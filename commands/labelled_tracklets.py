@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.association.appearance import without_camera_offsets
+from pipeline.association.appearance import CameraOffsets
+from pipeline.association.looks import Looks
 from pipeline.association.metric.training.recipe import Source
 from pipeline.association.metric.training.self_labels import (
     SelfLabels,
@@ -16,6 +17,7 @@ from pipeline.association.metric.training.self_labels import (
 )
 from pipeline.association.metric.training.tracklets import LabelledTracklets, joined
 from pipeline.association.pairs import Pairs
+from pipeline.association.passages import Passages
 from pipeline.errors import UserError
 from pipeline.evaluation.camera_tracks import identified
 from pipeline.evaluation.distractors import counted_truth, without_distractors
@@ -143,9 +145,8 @@ class Sources:
             apart, contradictory = self._numbers(labels, own.apart), own.contradictory
         taken = person != NOBODY
         count = int(np.count_nonzero(taken))
-        cameras_of_all = [tracklet.camera_id for tracklet in run.tracklets]
         part = LabelledTracklets(
-            vectors=_vectors(without_camera_offsets(run.embeddings, cameras_of_all))[taken],
+            vectors=_without_offsets(run)[taken],
             encoded=_vectors(run.embeddings)[taken],
             runs=np.full(count, self._runs),
             cameras=run.camera[taken] + self._cameras,
@@ -241,6 +242,12 @@ def _apart_cameras(source: Source, run: _Run) -> BoolArray:
         one, other = (run.cameras.index(name) for name in pair)
         apart[one, other] = apart[other, one] = False
     return apart
+
+
+def _without_offsets(run: _Run) -> FloatArray:
+    """The vectors (N, D) as association compares them."""
+    looks, passages = Looks.of(run.embeddings), Passages.of(run.tracklets)
+    return CameraOffsets.learned(looks, passages).taken_away(looks, passages).galleries[0].vectors
 
 
 def _vectors(embeddings: Sequence[Embedding | NoEmbedding]) -> FloatArray:

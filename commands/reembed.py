@@ -6,7 +6,7 @@ from pathlib import Path
 from cameras.encoding import clip_of
 from commands.interrupts import terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, watched
-from commands.run import associate_run, calibrations_of, pixel_encoder
+from commands.run import associate_run, knowledge_of, pixel_encoder
 from pipeline.config import Site, load_site
 from pipeline.errors import StoreError
 from storage import queries
@@ -63,7 +63,7 @@ def execute(site: Site, store: Store, run_id: int) -> ReembedReport:
             f"run {run_id}: no thumbnails to embed: storage.thumbnails was off, or nothing was seen"
             " in pixels"
         )
-    calibrations = calibrations_of(site)
+    knowledge = knowledge_of(site)
     encoder = pixel_encoder(site)
     embeddings = {}
     with watched() as watch:
@@ -71,7 +71,7 @@ def execute(site: Site, store: Store, run_id: int) -> ReembedReport:
             embeddings[key] = encoder.encode(clip_of(jpegs))
             watch("tracklets embedded", number, len(thumbnails))
     embedded = store.replace_embeddings(run_id, embeddings)
-    tracklets, identities = associate_run(site, store, run_id, calibrations)
+    tracklets, identities = associate_run(store, run_id, knowledge)
     return ReembedReport(
         run=run_id,
         site=site.site,

@@ -18,6 +18,7 @@ from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
+from pipeline.association.metric.weights import load_metric
 from pipeline.association.resolver import Knowledge, associate
 from pipeline.calibration import load_calibrations
 from pipeline.config import (
@@ -38,7 +39,7 @@ from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
-from pipeline.types import Calibrations, Clip
+from pipeline.types import Clip
 from storage.linking import UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
@@ -95,7 +96,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         UserError: Weights, calibrations or the database: nothing can run without them.
     """
     started = time.monotonic()
-    calibrations = calibrations_of(site)
+    knowledge = knowledge_of(site)
     detection, detector = _detection(site)
     encoder = pixel_encoder(site) if _has_pixels(site) else None
     encoder_of = _encoders(site, encoder)
@@ -103,7 +104,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     splitter = TrackletSplitter(site.tracking.split_log_odds)
     _forget_expired(site, store)
     resumed = _resumable(site, store, encoder) if resume else None
-    run_id, finished = _begin(site, store, detector, set(calibrations), resumed)
+    run_id, finished = _begin(site, store, detector, set(knowledge.calibrations), resumed)
     stop = threading.Event()
     with (
         Writer(store, run_id) as writer,
@@ -125,7 +126,7 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
                 pool.run(display.show)
         except KeyboardInterrupt:
             interrupted = True
-    return _conclude(site, store, run_id, calibrations, pool.statuses, interrupted, started)
+    return _conclude(site, store, run_id, knowledge, pool.statuses, interrupted, started)
 
 
 def _has_pixels(site: Site) -> bool:
@@ -141,9 +142,16 @@ def _detection(site: Site) -> tuple[DetectionService, str]:
     return DetectionService(detector.detect, max_batch, detector.lanes), detector.name
 
 
-def calibrations_of(site: Site) -> Calibrations:
-    """Those of its simulations, and those that it names."""
-    return {**simulated_calibrations(site), **load_calibrations(site)}
+def knowledge_of(site: Site) -> Knowledge:
+    """What association is told of a site: calibrations, also of its simulations, and the metric.
+
+    Raises:
+        UserError: A file that the site names is missing or wrong.
+    """
+    calibrations = {**simulated_calibrations(site), **load_calibrations(site)}
+    path = site.association.metric
+    metric = None if path is None else load_metric(path)
+    return Knowledge(calibrations, site.transitions, site.association, metric=metric)
 
 
 def pixel_encoder(site: Site) -> ClipEncoder:
@@ -218,7 +226,7 @@ def _conclude(
     site: Site,
     store: Store,
     run_id: int,
-    calibrations: Calibrations,
+    knowledge: Knowledge,
     statuses: Sequence[CameraStatus],
     interrupted: bool,
     started: float,
@@ -229,7 +237,7 @@ def _conclude(
             store.end_camera(
                 run_id, status.camera_id, status.state.value, status.message, status.frames
             )
-    tracklets, identities = associate_run(site, store, run_id, calibrations)
+    tracklets, identities = associate_run(store, run_id, knowledge)
     failed = [status for status in statuses if status.state is State.FAILED]
     outcome = "interrupted" if interrupted else "failed" if failed else "finished"
     store.end_run(run_id, outcome, _now_us())
@@ -252,9 +260,7 @@ def _conclude(
     )
 
 
-def associate_run(
-    site: Site, store: Store, run_id: int, calibrations: Calibrations
-) -> tuple[int, int]:
+def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> tuple[int, int]:
     """Decide who is who among all tracklets of the run; how many tracklets, how many people.
 
     Where somebody erases tracklets meanwhile, once more among those that are left.
@@ -263,13 +269,13 @@ def associate_run(
     links = associate(
         [tracklet for tracklet, _ in stored],
         [embedding for _, embedding in stored],
-        Knowledge(calibrations, site.transitions, site.association),
+        knowledge,
         _now_us(),
     )
     try:
         store.set_links(run_id, links)
     except UnknownTrackletError:
-        return associate_run(site, store, run_id, calibrations)
+        return associate_run(store, run_id, knowledge)
     return len(stored), len({link.identity for link in links})
 
 

@@ -62,12 +62,14 @@ class Looks:
     def similarities(self, pairs: Pairs) -> DoubleArray:
         """Cosines (P,); NaN where one has no vector, or another encoder made it."""
         result = np.full(len(pairs), np.nan)
-        for block, first, second in self.compared(pairs):
+        for _, block, first, second in self.compared(pairs):
             result[block] = np.clip(np.einsum("pd,pd->p", first, second), -1, 1)
         return result
 
-    def compared(self, pairs: Pairs) -> Iterator[tuple[IntArray, FloatArray, FloatArray]]:
-        """Rows (B,) of pairs that can be compared, and both vectors (B, D) of each, in blocks."""
+    def compared(
+        self, pairs: Pairs
+    ) -> Iterator[tuple[EncoderIdentity, IntArray, FloatArray, FloatArray]]:
+        """Pairs that can be compared, in blocks: by whom, rows (B,), both vectors (B, D)."""
         for gallery in self.galleries:
             position = np.full(self.count, -1, np.int64)
             position[gallery.members] = np.arange(len(gallery.members))
@@ -75,7 +77,7 @@ class Looks:
             for begin in range(0, len(known), BLOCK):
                 block = known[begin : begin + BLOCK]
                 sides = (position[pairs.first[block]], position[pairs.second[block]])
-                yield block, gallery.vectors[sides[0]], gallery.vectors[sides[1]]
+                yield gallery.encoder, block, gallery.vectors[sides[0]], gallery.vectors[sides[1]]
 
     def take(self, rows: IntArray | BoolArray) -> "Looks":
         """Those at these positions, each at most once, or so marked; numbered anew."""

@@ -67,6 +67,10 @@ class Passages:
         ends = np.where(together, np.minimum(ends, self.ends[pairs.second]), ends)
         return np.asarray((self.starts[pairs.second] - ends) / 1e6)
 
+    def same_camera(self, pairs: Pairs) -> BoolArray:
+        """Whether both of a pair (P,) were seen by one camera."""
+        return np.asarray(self.camera[pairs.first] == self.camera[pairs.second])
+
     def chains(self) -> IntArray:
         """Equal (N,) for pieces of one track, cut for its length.
 

@@ -13,6 +13,7 @@ from pipeline.association.correlation_clustering import correlation_clustering
 from pipeline.association.evidence import UNINFORMED_LOG_ODDS, PairTable, links
 from pipeline.association.ground_plane import ground_plane_log_odds
 from pipeline.association.looks import Looks
+from pipeline.association.metric.metric import LocalityAwareMetric
 from pipeline.association.pairs import Pairs
 from pipeline.association.passages import Passages
 from pipeline.association.seen import Seen
@@ -26,6 +27,7 @@ from pipeline.config import AssociationSettings
 from pipeline.types import (
     BoolArray,
     Calibrations,
+    DoubleArray,
     Embedding,
     IntArray,
     Link,
@@ -62,12 +64,14 @@ class Knowledge:
         transitions: The site's own, by ordered pair of cameras; learned where absent.
         settings: Thresholds.
         edits: What users decided.
+        metric: Reads embeddings where it was trained to, in the place of their cosine.
     """
 
     calibrations: Calibrations
     transitions: Transitions
     settings: AssociationSettings
     edits: Edits = Edits()
+    metric: LocalityAwareMetric | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,7 @@ def pose(
     table = PairTable(
         pairs=pairs,
         similarity=similarity,
-        appearance=measure.scale.log_odds(similarity),
+        appearance=_appearance(looks, passages, pairs, measure.scale, knowledge.metric),
         transition_time=given + SAME_TRACK_LOG_ODDS * (chains[pairs.first] == chains[pairs.second]),
         ground_plane=ground,
         edits=edited * EDIT_LOG_ODDS,
@@ -225,6 +229,25 @@ def pose(
     if measure.times is None:
         return problem
     return problem.with_times(passages, knowledge.transitions, measure.times)
+
+
+def _appearance(
+    looks: Looks,
+    passages: Passages,
+    pairs: Pairs,
+    scale: SimilarityScale,
+    metric: LocalityAwareMetric | None,
+) -> DoubleArray:
+    """Evidence (P,) of embeddings: by the metric where it serves a pair, else by the cosine."""
+    evidence = scale.log_odds(looks.similarities(pairs))
+    if metric is None:
+        return evidence
+    same_camera, gaps_s = passages.same_camera(pairs), passages.gaps_s(pairs)
+    for encoder, rows, first, second in looks.compared(pairs):
+        if encoder == metric.encoder:
+            found = metric.log_odds(first, second, same_camera[rows], gaps_s[rows])
+            evidence[rows] = np.where(np.isnan(found), evidence[rows], found)
+    return evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class LocalityAwareMetric:
     """Evidence on pairs by where and when they are.
 
     Vectors are those that association compares by cosine: of unit length, without the offsets of
-    their cameras (`without_camera_offsets`).
+    their cameras (`appearance.CameraOffsets`).
 
     Attributes:
         encoder: Whose vectors it has learnt on; those of others it must not see.

@@ -1,12 +1,15 @@
 """Tracklets to identities, and the evidence that goes with each link."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.association.metric.metric import Fallback, LocalityAwareMetric, LocalMetric
+from pipeline.association.metric.network import MetricNetwork
 from pipeline.association.resolver import SAME_TRACK_LOG_ODDS, Edits, Knowledge, associate
 from pipeline.config import AssociationSettings
 from pipeline.types import Embedding, EncoderIdentity, Link, NoEmbedding, Tracklet
@@ -134,3 +137,20 @@ def test_what_is_less_sure_than_wished_is_not_linked(tracklet: Make) -> None:
         )
 
     assert [count(least) for least in (0.5, 0.6, 0.9, 0.99)] == [1, 1, 2, 2]
+
+
+def test_a_metric_reads_pairs_that_it_serves(tracklet: Make) -> None:
+    """It says that nobody is like anybody between cameras; in one camera cosine goes on."""
+    people = [tracklet("hall", 1, 0, 10), tracklet("hall", 2, 20, 30), tracklet("door", 1, 40, 50)]
+    network = MetricNetwork((np.zeros((1, 3), np.float32),), (np.zeros(1, np.float32),), 0.0)
+    never = LocalMetric(network, window_s=100.0, slope=1.0, intercept=-5.0)
+    metric = LocalityAwareMetric(ENCODER, Fallback(100.0, "too few"), never, elsewhere=False)
+    links = associate(people, [_like(RED, seed) for seed in range(3)], PLAIN, 0)
+    assert len(set(_identities(links).values())) == 1
+    told = replace(PLAIN, metric=metric)
+    links = associate(people, [_like(RED, seed) for seed in range(3)], told, 0)
+    assert _identities(links) == {"hall/1": 1, "hall/2": 1, "door/1": 2}
+    of_others = replace(metric, encoder=replace(ENCODER, sha256="1" * 64))
+    told = replace(PLAIN, metric=of_others)
+    links = associate(people, [_like(RED, seed) for seed in range(3)], told, 0)
+    assert len(set(_identities(links).values())) == 1
