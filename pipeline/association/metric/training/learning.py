@@ -1,6 +1,6 @@
 """Learning a network of a metric, stopped where people that it has not seen say so.
 
-Between cameras it soon knows its few hundred people by heart: hence few units, dropout, decay, the
+Between cameras it soon knows its few hundred people by heart: hence dropout, decay of weights, the
 mean of its last weights instead of the last, and an early stop. It begins as the calibrated cosine.
 """
 
