@@ -17,7 +17,7 @@ DEFAULT_SPREAD = 0.12
 """Of the cosines of different people, for runs that say too little themselves: cautious guesses,
 not measurements, higher than what sites with many people gave: rather two identities than one."""
 FALSE_ACCEPT_SDS = 2.0
-TOWARDS_NEAREST = 0.4
+TOWARDS_NEAREST = 0.5
 """The threshold is at least so far on the way from different people to the likest other tracklet,
 which most often is of the same person. Chosen on simulated people whom the encoder did not know."""
 LOOKED_AT = 400
