@@ -32,6 +32,8 @@ def cosine_alone(embeddings: Sequence[Embedding | NoEmbedding]) -> IntArray:
     As they are: no camera offsets, no times, no floor, nothing that cannot be. Tracklets without
     an embedding, or of another encoder, are joined with nobody.
     """
+    if len(embeddings) < 2:
+        return np.arange(len(embeddings))
     cosines = Looks.of(embeddings).similarities(Pairs.all(len(embeddings)))
     above = squareform(cosines - THRESHOLD)
     unknown = np.isnan(above)

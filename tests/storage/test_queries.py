@@ -165,19 +165,38 @@ def test_presence_of_what_cannot_be(store: Store, little_run: int) -> None:
     )
 
 
+def _pair(
+    other: Passage, identity: int, same: bool, similarity: float | None, evidence: Parts
+) -> Pair:
+    where = other.tracklet, other.camera, other.enter_us, other.leave_us
+    return Pair(*where, identity, same, similarity, evidence)
+
+
 def test_why(store: Store, little_run: int) -> None:
+    north_2, dock_2, dock_1, gate_3 = (
+        next(p for p in queries.presence(store, little_run, camera, 0, 2**62) if p.tracklet == key)
+        for camera, key in (
+            ("north", "north/2"),
+            ("Dock", "Dock/2"),
+            ("Dock", "Dock/1"),
+            ("gate", "gate/3"),
+        )
+    )
     explanation = queries.why(store, little_run, "north/2")
     assert explanation == Explanation(
         run=little_run,
         tracklet="north/2",
+        camera="north",
+        enter_us=north_2.enter_us,
+        leave_us=north_2.leave_us,
         identity=2,
         method="average-link",
         decided_at="2026-01-05T10:01:00.000000Z",
         evidence=Parts(8.25, 7.5, 0.25, 0.5, 0.0),
         pairs=(
-            Pair("Dock/2", 2, True, 0.75, Parts(8.5, 7.5, 1.0, 0.0, 0.0)),
-            Pair("Dock/1", 1, False, -0.5, Parts(-4.0, -5.0, 1.0, 0.0, 0.0)),
-            Pair("gate/3", 0, False, None, Parts(1.0, 0.0, 1.0, 0.0, 0.0)),
+            _pair(dock_2, 2, True, 0.75, Parts(8.5, 7.5, 1.0, 0.0, 0.0)),
+            _pair(dock_1, 1, False, -0.5, Parts(-4.0, -5.0, 1.0, 0.0, 0.0)),
+            _pair(gate_3, 0, False, None, Parts(1.0, 0.0, 1.0, 0.0, 0.0)),
         ),
         earlier_decisions=1,
     )
