@@ -402,6 +402,8 @@ def long_site(
 
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, str(ROOT / "run_pipeline.py"), "run", "site.yaml"]
+        # A shell's background job ignores Ctrl-C, and its children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             command, cwd=tmp_path, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
         )
