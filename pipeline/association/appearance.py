@@ -1,10 +1,14 @@
-"""Evidence from appearance: cosine of embeddings to log-odds of "same person"."""
+"""Evidence from appearance: cosine of embeddings to log-odds of "same person".
+
+What is read is the contrast of a pair: its cosine less how alike the two are to others (crowding).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.association.crowding import comparisons, contrasts
 from pipeline.association.looks import Gallery, Looks
 from pipeline.association.pairs import Pairs
 from pipeline.association.passages import Passages
@@ -17,12 +21,10 @@ DEFAULT_SPREAD = 0.12
 """Of the cosines of different people, for runs that say too little themselves: cautious guesses,
 not measurements, higher than what sites with many people gave: rather two identities than one."""
 FALSE_ACCEPT_SDS = 2.0
-TOWARDS_NEAREST = 0.5
+TOWARDS_NEAREST = 0.65
 """The threshold is at least so far on the way from different people to the likest other tracklet,
 which most often is of the same person. Chosen on simulated people whom the encoder did not know."""
 LOOKED_AT = 400
-NEIGHBOURS = 2000
-"""Of long runs, so many tracklets are compared with so many before and after them."""
 OFFSET_TRACKLETS = 20.0
 LIMIT = 8.0
 """Appearance alone never says more than this many log-odds: a uniform looks like a uniform."""
@@ -30,19 +32,19 @@ LIMIT = 8.0
 
 @dataclass(frozen=True, slots=True)
 class SimilarityScale:
-    """How a cosine reads as evidence: log-odds = slope * (cosine - threshold), within +-LIMIT.
+    """How a contrast reads as evidence: log-odds = slope * (it - threshold), within +-LIMIT.
 
     Attributes:
-        threshold: Cosine at which two tracklets are as likely the same person as not.
-        slope: Log-odds per unit of cosine.
+        threshold: Contrast at which two tracklets are as likely the same person as not.
+        slope: Log-odds per unit of contrast.
     """
 
     threshold: float
     slope: float
 
-    def log_odds(self, similarity: DoubleArray) -> DoubleArray:
-        """Evidence (P,) of similarities (P,); 0 where a similarity is NaN."""
-        evidence = np.clip(self.slope * (similarity - self.threshold), -LIMIT, LIMIT)
+    def log_odds(self, contrast: DoubleArray) -> DoubleArray:
+        """Evidence (P,) of contrasts (P,); 0 where one is NaN."""
+        evidence = np.clip(self.slope * (contrast - self.threshold), -LIMIT, LIMIT)
         return np.asarray(np.nan_to_num(evidence, nan=0.0))
 
     @classmethod
@@ -58,20 +60,25 @@ class SimilarityScale:
         between a tracklet and the one that is most like it.
 
         Args:
-            looks: Embeddings of N tracklets, without the cameras' offsets.
+            looks: Embeddings of N tracklets, without the cameras' offsets, with crowding.
             passages: N.
             impossible: Pairs that cannot be one person.
-            threshold: The site's own threshold, if it sets one.
+            threshold: The site's own threshold, if it sets one: a cosine, of two who are as like
+                others as is usual.
         """
-        different = looks.similarities(impossible)
+        different = contrasts(looks, impossible)
         different = different[~np.isnan(different)]
         others, nearest = _neighbourhood(looks, passages, impossible)
+        crowding = np.concatenate([np.empty(0), *(each.crowding for each in looks.galleries)])
+        usual = float(crowding.mean()) if len(crowding) else 0.0
         if len(different) >= MIN_PAIRS:
             mean, spread = float(different.mean()), float(different.std())
         else:
-            mean, spread = _lower_half(others)
+            mean, spread = _lower_half(others, usual)
         spread = max(spread, 1e-3)
-        if threshold is None:
+        if threshold is not None:
+            threshold -= usual
+        else:
             threshold = mean + FALSE_ACCEPT_SDS * spread
             if len(nearest):
                 threshold = max(threshold, mean + TOWARDS_NEAREST * (np.median(nearest) - mean))
@@ -80,34 +87,31 @@ class SimilarityScale:
         return cls(float(threshold), 2 * FALSE_ACCEPT_SDS / spread)
 
 
-def _lower_half(cosines: DoubleArray) -> tuple[float, float]:
+def _lower_half(contrasts: DoubleArray, usual: float) -> tuple[float, float]:
     """Mean and spread of different people among all pairs, where most are different."""
-    if len(cosines) >= MIN_PAIRS:
-        low, middle = np.quantile(cosines, (0.16, 0.5))
+    if len(contrasts) >= MIN_PAIRS:
+        low, middle = np.quantile(contrasts, (0.16, 0.5))
         # One person seen again and again would look like many who are all alike.
-        if middle < DEFAULT_MEAN:
+        if middle + usual < DEFAULT_MEAN:
             return float(middle), float(middle - low)
-    return DEFAULT_MEAN, DEFAULT_SPREAD
+    return DEFAULT_MEAN - usual, DEFAULT_SPREAD
 
 
 def _neighbourhood(
     looks: Looks, passages: Passages, impossible: Pairs
 ) -> tuple[DoubleArray, DoubleArray]:
-    """Cosines of tracklets with those before and after them, and of each with the likest."""
-    never = impossible.codes
-    chains = passages.chains()
+    """Contrasts of tracklets with those before and after them, and of each with the likest."""
     others, nearest = [np.empty(0)], []
     for gallery in looks.galleries:
         count = len(gallery.members)
-        for place in np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)):
-            near = np.arange(max(place - NEIGHBOURS, 0), min(place + NEIGHBOURS + 1, count))
-            who, whom = gallery.members[place], gallery.members[near]
-            codes = np.minimum(who, whom) * looks.count + np.maximum(who, whom)
-            near = near[~np.isin(codes, never) & (chains[whom] != chains[who])]
-            cosines = gallery.vectors[near] @ gallery.vectors[place]
-            if len(cosines):
-                others.append(cosines.astype(np.float64))
-                nearest.append(float(cosines.max()))
+        places = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64))
+        for own, near, possible in comparisons(gallery, passages, impossible, places, block=1):
+            whom = near[possible[0]]
+            halves = (gallery.crowding[own] + gallery.crowding[whom]) / 2
+            found = gallery.vectors[whom] @ gallery.vectors[own[0]] - halves
+            if len(found):
+                others.append(found.astype(np.float64))
+                nearest.append(float(found.max()))
     return np.concatenate(others), np.array(nearest)
 
 

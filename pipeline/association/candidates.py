@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.association.looks import Looks
-from pipeline.association.pairs import Pairs
+from pipeline.association.pairs import Pairs, Partners
 from pipeline.association.passages import Passages, followers, in_reach, spread
 from pipeline.types import BoolArray, FloatArray, IntArray
 
@@ -113,7 +113,7 @@ def _nearest(
     """For each free passage the `NEAREST` in reach that are most like it, in blocks."""
     rows = np.flatnonzero(free)
     latest_end = np.maximum.accumulate(ends)
-    never = _Both(banned)
+    never = Partners(banned)
     for begin in range(0, len(rows), BLOCK):
         block = rows[begin : begin + BLOCK]
         since = int(np.searchsorted(latest_end, starts[block[0]] - reach_us))
@@ -133,20 +133,3 @@ def _nearest(
         best = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
         good = np.isfinite(np.take_along_axis(similarity, best, axis=1))
         yield np.broadcast_to(block[:, None], best.shape)[good], columns[best[good]]
-
-
-class _Both:
-    """Pairs, to be found from either side."""
-
-    def __init__(self, pairs: Pairs) -> None:
-        side = np.concatenate([pairs.first, pairs.second])
-        order = np.argsort(side, kind="stable")
-        self._side = side[order]
-        self._other = np.concatenate([pairs.second, pairs.first])[order]
-
-    def of(self, rows: IntArray) -> tuple[IntArray, IntArray]:
-        """Which of rows (R,), increasing, and with whom: (M,) and (M,)."""
-        low, high = np.searchsorted(self._side, (rows[0], rows[-1] + 1))
-        position = np.searchsorted(rows, self._side[low:high]).clip(max=len(rows) - 1)
-        own = rows[position] == self._side[low:high]
-        return position[own], self._other[low:high][own]

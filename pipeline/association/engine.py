@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from pipeline.association.constraints import cannot_link
+from pipeline.association.crowding import with_crowding
 from pipeline.association.evidence import links
 from pipeline.association.identities import FREE, solved_among, taken_over
 from pipeline.association.looks import looks_joined
@@ -43,10 +45,10 @@ class AssociationEngine:
         self._next = first_identity
         self._seen = Seen.of([], [])
         self._keys: set[str] = set()
-        self._moved = self._seen.looks
         self._identities: IntArray = np.empty(0, np.int64)
         self._is_settled: BoolArray = np.empty(0, np.bool_)
-        self._measure = Measure.learned(self._seen, knowledge, None)
+        self._measure, self._looks = Measure.learned(self._seen, knowledge, None)
+        self._learned_from = 0
 
     def __len__(self) -> int:
         """How many tracklets are remembered."""
@@ -68,9 +70,15 @@ class AssociationEngine:
         identities = self._replace(new)
         self._keys.update(tracklet.key for tracklet in tracklets)
         self._seen, order = self._seen.joined(new)
-        moved = self._measure.offsets.taken_away(new.looks, new.passages)
-        self._moved = looks_joined(self._moved, moved).take(order)
         is_new = (np.arange(len(self._seen)) >= len(self._identities))[order]
+        if len(self._seen) > 2 * self._learned_from:
+            self._learn()
+        else:
+            moved = self._measure.offsets.taken_away(new.looks, new.passages)
+            moved = looks_joined(self._looks, moved).take(order)
+            passages = self._seen.passages
+            impossible = cannot_link(passages, self._knowledge.transitions)
+            self._looks = with_crowding(moved, passages, impossible, is_new)
         self._identities = np.concatenate([self._identities, identities])[order]
         self._is_settled = np.concatenate([self._is_settled, np.zeros(len(new), np.bool_)])[order]
         return self._decide(is_new, decided_at_us, PROVISIONAL)
@@ -84,8 +92,7 @@ class AssociationEngine:
         ends = self._seen.passages.ends
         self._keep(ends >= now_us - self._window_us - self._longest_us)
         is_free = self._seen.passages.ends >= now_us - self._window_us
-        self._measure = Measure.learned(self._seen, self._knowledge, self._measure.times)
-        self._moved = self._measure.offsets.taken_away(self._seen.looks, self._seen.passages)
+        self._learn()
         before = self._identities
         found = self._decide(is_free, decided_at_us, METHOD)
         if self._measure.times is None and self._learn_times():
@@ -98,7 +105,7 @@ class AssociationEngine:
     def _decide(self, is_free: BoolArray, decided_at_us: int, method: str) -> list[Link]:
         """Identities of the free, and their links."""
         fixed = np.where(is_free, FREE, self._identities)
-        problem = pose(self._seen, self._moved, self._knowledge, self._measure, is_free, fixed)
+        problem = pose(self._seen, self._looks, self._knowledge, self._measure, is_free, fixed)
         clusters = solved_among(problem, fixed)
         self._identities, self._next = taken_over(clusters, self._identities, fixed, self._next)
         return links(
@@ -109,6 +116,12 @@ class AssociationEngine:
             method,
             np.flatnonzero(is_free),
         )
+
+    def _learn(self) -> None:
+        """Offsets, crowding and scale from all who are remembered."""
+        times = self._measure.times
+        self._measure, self._looks = Measure.learned(self._seen, self._knowledge, times)
+        self._learned_from = len(self._seen)
 
     def _learn_times(self) -> bool:
         """Whether there are enough links to tell the times between cameras."""
@@ -134,7 +147,7 @@ class AssociationEngine:
 
     def _keep(self, keep: BoolArray) -> None:
         self._seen = self._seen.take(keep)
-        self._moved = self._moved.take(keep)
+        self._looks = self._looks.take(keep)
         self._identities = self._identities[keep]
         self._is_settled = self._is_settled[keep]
         self._keys = {tracklet.key for tracklet in self._seen.tracklets}

@@ -28,11 +28,13 @@ class Gallery:
         encoder: Who made them.
         members: (M,) int64, increasing: which of the N tracklets each belongs to.
         vectors: (M, D) float32.
+        crowding: (M,) float64: the mean cosine of each with those most like it; 0: not measured.
     """
 
     encoder: EncoderIdentity
     members: IntArray
     vectors: FloatArray
+    crowding: DoubleArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,9 @@ class Looks:
         return cls(
             len(embeddings),
             tuple(
-                Gallery(encoder, np.array(own, np.int64), np.stack(vectors[encoder]))
+                Gallery(
+                    encoder, np.array(own, np.int64), np.stack(vectors[encoder]), np.zeros(len(own))
+                )
                 for encoder, own in members.items()
             ),
         )
@@ -101,6 +105,7 @@ def looks_joined(some: Looks, others: Looks) -> Looks:
                 each.encoder,
                 np.concatenate([earlier.members, members]),
                 np.concatenate([earlier.vectors, each.vectors]),
+                np.concatenate([earlier.crowding, each.crowding]),
             )
     return Looks(some.count + others.count, tuple(by_encoder.values()))
 
@@ -110,4 +115,4 @@ def _taken(gallery: Gallery, position: IntArray) -> Gallery:
     members = position[gallery.members]
     kept = np.flatnonzero(members >= 0)
     kept = kept[np.argsort(members[kept], kind="stable")]
-    return replace(gallery, members=members[kept], vectors=gallery.vectors[kept])
+    return Gallery(gallery.encoder, members[kept], gallery.vectors[kept], gallery.crowding[kept])

@@ -70,6 +70,23 @@ class Pairs:
         return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
+class Partners:
+    """Pairs, to be found from either side: with whom somebody is paired."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        side = np.concatenate([pairs.first, pairs.second])
+        order = np.argsort(side, kind="stable")
+        self._side = side[order]
+        self._other = np.concatenate([pairs.second, pairs.first])[order]
+
+    def of(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Which of rows (R,), increasing, and with whom: (M,) and (M,)."""
+        low, high = np.searchsorted(self._side, (rows[0], rows[-1] + 1))
+        position = np.searchsorted(rows, self._side[low:high]).clip(max=len(rows) - 1)
+        own = rows[position] == self._side[low:high]
+        return position[own], self._other[low:high][own]
+
+
 def _distinct(codes: IntArray) -> IntArray:
     """Each once, sorted: what numpy.unique gives, but by sorting, not hashing, which is slower."""
     codes = np.sort(codes)

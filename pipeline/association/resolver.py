@@ -10,6 +10,7 @@ from pipeline.association.appearance import CameraOffsets, SimilarityScale
 from pipeline.association.candidates import candidate_pairs, with_whole_identities
 from pipeline.association.constraints import Transitions, cannot_link
 from pipeline.association.correlation_clustering import correlation_clustering
+from pipeline.association.crowding import contrasts, with_crowding
 from pipeline.association.evidence import UNINFORMED_LOG_ODDS, PairTable, links
 from pipeline.association.ground_plane import ground_plane_log_odds
 from pipeline.association.looks import Looks
@@ -80,7 +81,7 @@ class Measure:
 
     Attributes:
         offsets: What each camera does to all embeddings.
-        scale: How a cosine reads.
+        scale: How a contrast reads.
         times: Times between cameras; None where too few links were made to learn them.
     """
 
@@ -89,14 +90,22 @@ class Measure:
     times: TransitionTimes | None
 
     @classmethod
-    def learned(cls, seen: Seen, knowledge: Knowledge, times: TransitionTimes | None) -> "Measure":
-        """From the tracklets of a run, or of a window; times between cameras are given."""
-        offsets = CameraOffsets.learned(seen.looks, seen.passages)
-        looks = offsets.taken_away(seen.looks, seen.passages)
-        impossible = cannot_link(seen.passages, knowledge.transitions)
+    def learned(
+        cls, seen: Seen, knowledge: Knowledge, times: TransitionTimes | None
+    ) -> tuple["Measure", Looks]:
+        """From the tracklets of a run, or of a window; times between cameras are given.
+
+        With it come the embeddings as they are compared: without the cameras' offsets, and with
+        how crowded it is around each.
+        """
+        passages = seen.passages
+        offsets = CameraOffsets.learned(seen.looks, passages)
+        impossible = cannot_link(passages, knowledge.transitions)
+        looks = offsets.taken_away(seen.looks, passages)
+        looks = with_crowding(looks, passages, impossible, np.ones(len(seen), np.bool_))
         threshold = knowledge.settings.similarity_threshold
-        scale = SimilarityScale.for_run(looks, seen.passages, impossible, threshold)
-        return cls(offsets, scale, times)
+        scale = SimilarityScale.for_run(looks, passages, impossible, threshold)
+        return cls(offsets, scale, times), looks
 
 
 def associate(
@@ -129,8 +138,7 @@ def associate(
 
 def first_round(seen: Seen, knowledge: Knowledge) -> tuple["Problem", IntArray]:
     """The evidence on pairs of N tracklets, and clusters (N,) without times between cameras."""
-    measure = Measure.learned(seen, knowledge, None)
-    looks = measure.offsets.taken_away(seen.looks, seen.passages)
+    measure, looks = Measure.learned(seen, knowledge, None)
     problem = pose(seen, looks, knowledge, measure)
     return problem, problem.solved()
 
@@ -192,7 +200,7 @@ def pose(
 
     Args:
         seen: The tracklets.
-        looks: Their embeddings without the cameras' offsets.
+        looks: Their embeddings as they are compared.
         knowledge: Of the site.
         measure: How to read cosines and times.
         free: Whose pairs are wanted (N,); absent: all.
@@ -238,8 +246,8 @@ def _appearance(
     scale: SimilarityScale,
     metric: LocalityAwareMetric | None,
 ) -> DoubleArray:
-    """Evidence (P,) of embeddings: by the metric where it serves a pair, else by the cosine."""
-    evidence = scale.log_odds(looks.similarities(pairs))
+    """Evidence (P,) of embeddings: by the metric where it serves a pair, else by contrast."""
+    evidence = scale.log_odds(contrasts(looks, pairs))
     if metric is None:
         return evidence
     same_camera, gaps_s = passages.same_camera(pairs), passages.gaps_s(pairs)

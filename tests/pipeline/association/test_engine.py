@@ -147,3 +147,15 @@ def test_nobody_came() -> None:
     engine = AssociationEngine(KNOWLEDGE, window_seconds=10)
     assert engine.add([], [], 0) == []
     assert engine.resolve(0, 0) == []
+
+
+def test_first_links_read_cosines_by_what_has_come_already(tracklet: Make) -> None:
+    """Nothing was decided anew yet: the scale is that of the tracklets so far, not a guess."""
+    people, looks = _walk(tracklet, seed=4, people=12)
+    engine = AssociationEngine(Knowledge({}, {}, AssociationSettings()), window_seconds=1e6)
+    told: dict[str, int] = {}
+    for each, look in zip(people, looks, strict=True):
+        told = _told(told, engine.add([each], [look], 0))
+    truth = {one.key: one.track_id // 100 for one in people}
+    pairs = [(a, b) for a in told for b in told if a < b and truth[a] == truth[b]]
+    assert np.mean([told[a] == told[b] for a, b in pairs]) > 0.5
