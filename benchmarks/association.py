@@ -9,10 +9,21 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from association_parts import (
+    by_plain_cosine,
+    cautious,
+    corrected,
+    decided,
+    knowledge,
+    learnt_metric,
+    measured,
+    replayed,
+)
 from association_peers import PEERS, Peer, make_problem
 from association_recordings import Recording, read_recording, record
 from association_sites import TUNED, UNTOUCHED, difficulties, make_site, room_site
@@ -22,7 +33,7 @@ from scipy.optimize import linear_sum_assignment
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cameras.simulation.settings import Simulation
-from pipeline.association.resolver import Knowledge, associate, first_round
+from pipeline.association.resolver import first_round
 from pipeline.association.seen import Seen
 from pipeline.config import ReidSettings
 from pipeline.detection.devices import find_device
@@ -48,25 +59,29 @@ Scores = dict[str, float | int]
 
 def associated(recording: Recording, *, calibrated: bool, timed: bool = True) -> IntArray:
     """Identities (N,) that this project's association gives, perhaps with parts of it left out."""
-    calibrations = recording.calibrations if calibrated else {}
-    knowledge = Knowledge(calibrations, recording.site.transitions, recording.site.association)
+    known = knowledge(recording)
+    known = known if calibrated else replace(known, calibrations={})
     if timed:
-        links = associate(recording.tracklets, recording.embeddings, knowledge, decided_at_us=0)
-        numbers = {link.tracklet: link.identity for link in links}
-    else:
-        seen = Seen.of(recording.tracklets, recording.embeddings)
-        clusters = first_round(seen, knowledge)[1].tolist()
-        keys = (tracklet.key for tracklet in seen.tracklets)
-        numbers = dict(zip(keys, clusters, strict=True))
+        return decided(recording, known)
+    seen = Seen.of(recording.tracklets, recording.embeddings)
+    clusters = first_round(seen, known)[1].tolist()
+    keys = (tracklet.key for tracklet in seen.tracklets)
+    numbers = dict(zip(keys, clusters, strict=True))
     return np.array([numbers[tracklet.key] for tracklet in recording.tracklets], np.int64)
 
 
 OURS: Final[Mapping[str, Method]] = {
+    "ours, plain cosine": by_plain_cosine,
     "ours, appearance only": lambda each: associated(each, calibrated=False, timed=False),
     "ours, + transition times": lambda each: associated(each, calibrated=False),
     "ours, + ground plane": lambda each: associated(each, calibrated=True),
+    "ours, live, first told": lambda each: replayed(each, resolve=False),
+    "ours, live, + re-solve": lambda each: replayed(each, resolve=True),
+    "ours, + ten edits": corrected,
 }
-"""A row each; what association learns to do later is added here, one part at a time."""
+"""A row each. The first four add up; so do the edits to the fourth. Live has all of the fourth."""
+CONFIDENCES: Final = (0.5, 0.8, 0.95, 0.99, 0.999)
+"""Below which links are not made, for the curve of precision and coverage."""
 
 
 def peer(method: Peer, threshold: float) -> Method:
@@ -123,7 +138,7 @@ def _pairs(counts: IntArray) -> int:
 
 
 def quick_idf1(recording: Recording, identities: IntArray) -> float:
-    """IDF1 of tracklets, weighted by their boxes: all but the same, and a hundred times as fast."""
+    """IDF1 of tracklets by their boxes: leaves out what nobody tracked, and is much faster."""
     boxes = np.array([len(tracklet.boxes) for tracklet in recording.tracklets])
     found, rows = np.unique(identities, return_inverse=True)
     people, columns = np.unique(recording.persons, return_inverse=True)
@@ -224,6 +239,20 @@ def table(recording: Recording, methods: Mapping[str, Method]) -> dict[str, Scor
     return {name: scores(recording, method(recording)) for name, method in methods.items()}
 
 
+def abstention(recording: Recording) -> dict[str, Scores]:
+    """Precision and coverage of links, by the confidence below which none is made."""
+    found = {}
+    for confidence in CONFIDENCES:
+        identities = cautious(recording, confidence)
+        precision, recall = pairwise(identities, recording.persons)
+        found[f"at least {confidence:g}"] = {
+            "pairs_right": 100 * precision,
+            "pairs_found": 100 * recall,
+            "identities": len(np.unique(identities)),
+        }
+    return found
+
+
 def by_score(tables: Mapping[str, Mapping[str, Scores]]) -> dict[str, Any]:
     """The tables of several sites as one a score: a row a site, a column a method."""
     names = next(iter(next(iter(tables.values())).values()))
@@ -257,19 +286,25 @@ def main() -> None:
     cache = options.folder / "encoder"
     encoder = open_encoder(ReidSettings(weights=options.encoder), find_device("cpu"), cache)
     studio = Studio(encoder, options.folder)
-    thresholds = tuned_peers([one for _, one in recordings(studio, "tuned")])
-    methods = {
-        **OURS,
-        **{name: peer(method, thresholds[name]) for name, method in PEERS.items()},
-        "truth of each tracklet": truth,
-    }
+    tuned = dict(recordings(studio, "tuned"))
+    thresholds = tuned_peers(list(tuned.values()))
+    peers = {name: peer(method, thresholds[name]) for name, method in PEERS.items()}
     summary: dict[str, Any] = {"sites": {}}
     for name in options.sets:
         tables = {}
         for site, recording in recordings(studio, name):
             summary["sites"][site] = about(recording)
+            local = learnt_metric([one for other, one in tuned.items() if other != site])
+            methods = {
+                **OURS,
+                "ours, + locality metric": partial(measured, metric=local),
+                **peers,
+                "truth of each tracklet": truth,
+            }
             tables[site] = table(recording, methods)
             _print(site, summary["sites"][site], tables[site])
+            if name in ("tuned", "untouched"):
+                summary.setdefault("abstention", {})[site] = abstention(recording)
         summary |= {name: by_score(tables)} if name == "difficulties" else tables
     settings = {
         "encoder": encoder.identity.words,

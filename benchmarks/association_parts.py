@@ -11,13 +11,14 @@ from association_recordings import Recording
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pipeline.association.appearance import CameraOffsets
+from pipeline.association.appearance import CameraOffsets, SimilarityScale
+from pipeline.association.constraints import cannot_link
 from pipeline.association.engine import AssociationEngine
 from pipeline.association.metric.metric import LocalityAwareMetric
 from pipeline.association.metric.training.recipe import MetricRecipe, Source
 from pipeline.association.metric.training.tracklets import LabelledTracklets, joined
 from pipeline.association.metric.training.training import train
-from pipeline.association.resolver import Edits, Knowledge, associate
+from pipeline.association.resolver import Edits, Knowledge, Measure, associate, pose
 from pipeline.association.seen import Seen
 from pipeline.types import Embedding, IntArray
 
@@ -37,6 +38,29 @@ def decided(recording: Recording, known: Knowledge) -> IntArray:
     links = associate(recording.tracklets, recording.embeddings, known, decided_at_us=0)
     numbers = {link.tracklet: link.identity for link in links}
     return np.array([numbers[tracklet.key] for tracklet in recording.tracklets], np.int64)
+
+
+def by_plain_cosine(recording: Recording) -> IntArray:
+    """Identities (N,) by appearance alone, if cosines are read as they are.
+
+    How alike two are to others plays no part.
+    """
+    known = replace(knowledge(recording), calibrations={})
+    seen = Seen.of(recording.tracklets, recording.embeddings)
+    offsets = CameraOffsets.learned(seen.looks, seen.passages)
+    looks = offsets.taken_away(seen.looks, seen.passages)
+    impossible = cannot_link(seen.passages, known.transitions)
+    scale = SimilarityScale.for_run(looks, seen.passages, impossible, None)
+    clusters = pose(seen, looks, known, Measure(offsets, scale, None)).solved().tolist()
+    keys = (tracklet.key for tracklet in seen.tracklets)
+    numbers = dict(zip(keys, clusters, strict=True))
+    return np.array([numbers[tracklet.key] for tracklet in recording.tracklets], np.int64)
+
+
+def cautious(recording: Recording, least_confidence: float) -> IntArray:
+    """Identities (N,) where links below a confidence are not made."""
+    settings = recording.site.association.model_copy(update={"least_confidence": least_confidence})
+    return decided(recording, replace(knowledge(recording), settings=settings))
 
 
 # As people come.
@@ -77,7 +101,7 @@ def corrected(recording: Recording) -> IntArray:
     """Identities (N,) after a user corrected the ten longest tracklets under a wrong identity.
 
     An identity is the person's whom it shows longest, and a person's true one the longest of these.
-    Each correction says that a tracklet is not who it was put with, and with whom it belongs.
+    Each correction says that a tracklet is none of those it was put with, and with whom it belongs.
     """
     before = decided(recording, knowledge(recording))
     keys = [tracklet.key for tracklet in recording.tracklets]
@@ -93,11 +117,10 @@ def corrected(recording: Recording) -> IntArray:
     for row in wrong[:EDITS]:
         person, identity = int(recording.persons[row]), int(before[row])
         if owner[identity] != person:
-            other = _longest(before == identity, owner[identity], recording)
-            apart.append((keys[row], keys[other]))
+            others = np.flatnonzero((before == identity) & (recording.persons != person))
+            apart += [(keys[row], keys[other]) for other in others.tolist()]
         if owner[home[person]] == person:
-            own = _longest(before == home[person], person, recording)
-            together.append((keys[row], keys[own]))
+            together.append((keys[row], keys[_longest(before == home[person], person, recording)]))
     edits = Edits(tuple(together), tuple(apart))
     return decided(recording, replace(knowledge(recording), edits=edits))
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from cameras.simulation.ground import map_ground
 from cameras.simulation.routes import build_network
 from cameras.simulation.settings import load_simulation
 from commands.run import execute
-from pipeline.config import ReidSettings, load_site
+from pipeline.config import AssociationSettings, ReidSettings, load_site
 from pipeline.evaluation.ground_truth import load_ground_truth
 from pipeline.geometry import iou
 from pipeline.reid.opening import open_encoder
@@ -21,7 +22,13 @@ from pipeline.types import Embedding, EncoderIdentity, Tracklet
 from storage.store import open_store
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-MODULES = ("association_sites", "association_recordings", "association_peers", "association")
+MODULES = (
+    "association_sites",
+    "association_recordings",
+    "association_peers",
+    "association_parts",
+    "association",
+)
 SIMULATION = """\
 site: lobby
 start: 2026-01-05T10:00:00Z
@@ -236,3 +243,48 @@ def test_noise_takes_rank_1_to_where_it_is_wanted(benchmark: SimpleNamespace) ->
     ]
     assert benchmark.association.rank_1_across_cameras(made) == 1.0
     assert abs(np.mean(reached) - 0.6) < 0.06
+
+
+@pytest.fixture
+def walkers(benchmark: SimpleNamespace) -> Any:
+    """30 people seen six times, a minute apart, by three cameras; some look much alike."""
+    rng = np.random.default_rng(5)
+    people = np.repeat(np.arange(30), 6)
+    starts = rng.uniform(0, 300, 30)[people] + 60 * np.tile(np.arange(6), 30)
+    tracklets = [
+        passage("abc"[row % 3], row + 1, start, start + 5) for row, start in enumerate(starts)
+    ]
+    looks = rng.normal(size=(30, 32))
+    looks[1::2] += 0.6 * looks[::2]
+    vectors = looks[people] + 1.1 * rng.normal(size=(180, 32))
+    identity = EncoderIdentity("toy", "0" * 64, 32)
+    embeddings = [Embedding(vector / np.linalg.norm(vector), identity) for vector in vectors]
+    site = SimpleNamespace(transitions={}, association=AssociationSettings())
+    return benchmark.association_recordings.Recording(
+        site, tracklets, embeddings, {}, {}, people, np.zeros(180, bool)
+    )
+
+
+def test_edits_make_it_better_and_caution_makes_fewer_links(
+    benchmark: SimpleNamespace, walkers: Any
+) -> None:
+    parts, scored = benchmark.association_parts, benchmark.association
+    as_is = parts.decided(walkers, parts.knowledge(walkers))
+    corrected = parts.corrected(walkers)
+    assert scored.quick_idf1(walkers, corrected) > scored.quick_idf1(walkers, as_is) + 0.01
+    assert len(np.unique(parts.cautious(walkers, 0.999))) > len(np.unique(as_is))
+
+
+def test_live_tells_everybody(benchmark: SimpleNamespace, walkers: Any) -> None:
+    parts, scored = benchmark.association_parts, benchmark.association
+    first, anew = (parts.replayed(walkers, resolve=resolve) for resolve in (False, True))
+    assert len(first) == len(anew) == 180
+    assert min(scored.quick_idf1(walkers, each) for each in (first, anew)) > 0.6
+    assert (first != anew).any()
+
+
+def test_a_metric_of_one_site_reads_another(benchmark: SimpleNamespace, walkers: Any) -> None:
+    parts = benchmark.association_parts
+    metric = parts.learnt_metric([walkers])
+    assert len(parts.measured(walkers, metric)) == 180
+    assert metric.encoder == walkers.embeddings[0].encoder
