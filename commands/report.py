@@ -10,7 +10,7 @@ import numpy as np
 from cameras.playback import ThumbnailCutter
 from cameras.simulation.calibrations import simulated_calibrations
 from commands.videos import Film, draw_camera, draw_mosaic
-from pipeline.association.ground_plane import floor_track
+from pipeline.association.floor_tracks import floor_track
 from pipeline.calibration import load_calibrations
 from pipeline.charts import Bar, timeline
 from pipeline.config import PixelCamera, Site
@@ -117,11 +117,11 @@ def _paths(
     """The ways of identities over the floor; of those only that calibrated cameras saw."""
     paths = {}
     for identity, passages in trajectories.items():
-        tracks = [floor_track(tracklets[p.tracklet], calibrations, sigma_m) for p in passages]
+        tracks = [floor_track(tracklets[p.tracklet], calibrations) for p in passages]
         times = np.concatenate([track.times_us for track in tracks])
         if len(times):
             positions = np.concatenate([track.positions for track in tracks])
-            variances = np.concatenate([track.variances for track in tracks])
+            variances = sigma_m**2 + np.concatenate([track.variances for track in tracks])
             paths[identity] = smoothed(times, positions, variances)
     return paths
 

@@ -236,7 +236,7 @@ class AssociationSettings(Settings):
         description="Longest time out of sight after which somebody is known again, seconds.",
     )
     ground_plane_sigma_m: Positive = Field(
-        0.5, description="Standard deviation of a foot point on the floor, metres."
+        0.2, description="Standard deviation of a perfect foot point on the floor, metres."
     )
     metric: Path | None = Field(
         None,

@@ -1,138 +1,116 @@
 """Evidence from the floor: where calibrated cameras see people stand, and when.
 
-The comparison is of positions at the same time where two tracklets overlap, and of exit and entry
-where one follows the other closely. Foot points carry an uncertainty that grows with distance. The
-constants are set by reasoning and tuned on nothing.
+Two tracklets are compared at the times that they share, and where one follows the other closely, in
+where the first was last and the second first seen. The constants of this and of `floor_tracks` are
+tuned on the simulated plaza and rooms of the benchmark.
 """
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.association.floor_tracks import STEP_US, FloorSamples
 from pipeline.association.pairs import Pairs
-from pipeline.geometry import foot_points, to_floor
-from pipeline.types import BoolArray, Calibrations, DoubleArray, IntArray, Tracklet
+from pipeline.association.passages import spread
+from pipeline.types import BoolArray, DoubleArray, IntArray
 
-FOOT_ERROR = 0.04
-"""Standard deviation of a foot point, in heights of its box."""
-CUT_MARGIN_PX = 3.0
-"""A box that ends this close to the lower border of the image hides where the person stands."""
-FLOOR_AREA_M2 = 50.0
-"""Someone else may stand anywhere on about this much floor."""
-WALKING_M_PER_S = 1.0
-FASTEST_M_PER_S = 5.0
-MAX_INTERPOLATION_US = 1_000_000
+FLOOR_AREA_M2 = 30.0
+"""Others are about so rarely near: as if spread over this much floor. People keep company."""
+WRONG = 0.1
+"""Share of positions that are anywhere: hidden feet, boxes around two people."""
 INDEPENDENT_EVERY_SECONDS = 1.0
 """Errors of foot points persist: positions closer in time than this count as one."""
-MAX_INDEPENDENT = 5.0
-LOWEST_LOG_ODDS = -10.0
-"""Of one position: a wrong box in a good tracklet must not decide alone."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FloorTrack:
-    """A tracklet's positions on the floor.
-
-    Attributes:
-        times_us: (T,) int64, increasing.
-        positions: (T, 2) float64, metres.
-        variances: (T,) float64, square metres, of each coordinate.
-    """
-
-    times_us: IntArray
-    positions: DoubleArray
-    variances: DoubleArray
-
-
-def floor_track(tracklet: Tracklet, calibrations: Calibrations, sigma_m: float) -> FloorTrack:
-    """Where the person of a tracklet stood; empty without calibration or where feet are hidden.
-
-    Args:
-        tracklet: The tracklet.
-        calibrations: By camera id.
-        sigma_m: What a perfect box still errs on the floor (calibration, body), metres.
-    """
-    calibration = calibrations.get(tracklet.camera_id)
-    if calibration is None:
-        return FloorTrack(np.empty(0, np.int64), np.empty((0, 2)), np.empty(0))
-    boxes = tracklet.boxes.astype(np.float64)
-    feet = foot_points(boxes)
-    error_px = FOOT_ERROR * (boxes[:, 3] - boxes[:, 1])
-    positions = to_floor(feet, calibration)
-    # Numerically, by one standard deviation up the image: nearer the horizon a pixel means more.
-    beyond = to_floor(feet - np.stack([np.zeros_like(error_px), error_px], axis=1), calibration)
-    variances = sigma_m**2 + ((beyond - positions) ** 2).sum(axis=1)
-    whole = feet[:, 1] < calibration.image_height - CUT_MARGIN_PX
-    good = whole & np.isfinite(positions).all(axis=1) & np.isfinite(variances)
-    return FloorTrack(tracklet.timestamps_us[good], positions[good], variances[good])
+MAX_INDEPENDENT = 10.0
+"""Nor do people who stand together tell more by standing on."""
+WALKING_M_PER_S = 1.0
+FASTEST_M_PER_S = 5.0
+UNKNOWN_AFTER_SECONDS = 3.0
+"""Who was out of sight for longer may be anywhere, as far as evidence goes."""
+LONGEST_GAP_SECONDS = 60.0
+BLOCK = 2_000_000
+"""Positions compared at once."""
 
 
 def ground_plane_log_odds(
-    tracklets: Sequence[Tracklet], calibrations: Calibrations, sigma_m: float, pairs: Pairs
+    samples: FloorSamples, sigma_m: float, pairs: Pairs
 ) -> tuple[DoubleArray, BoolArray]:
-    """Evidence (P,) from positions, and whether a pair (P,) would need impossible speed."""
-    tracks = [floor_track(tracklet, calibrations, sigma_m) for tracklet in tracklets]
-    seen = np.array([len(track.times_us) > 0 for track in tracks], np.bool_)
+    """Evidence (P,) from positions, and whether a pair (P,) would need impossible speed.
+
+    Args:
+        samples: Of N tracklets.
+        sigma_m: What a perfect box still errs on the floor (calibration, body), metres.
+        pairs: Of them.
+    """
     evidence = np.zeros(len(pairs))
     too_fast = np.zeros(len(pairs), np.bool_)
-    for row in np.flatnonzero(seen[pairs.first] & seen[pairs.second]):
-        one, other = tracks[pairs.first[row]], tracks[pairs.second[row]]
-        evidence[row], too_fast[row] = _compare(one, other)
+    begins, ends = samples.begins, samples.ends
+    since = np.maximum(begins[pairs.first], begins[pairs.second])
+    until = np.minimum(ends[pairs.first], ends[pairs.second])
+    longest = round(LONGEST_GAP_SECONDS * 1e6 / STEP_US)
+    known = (ends > begins)[pairs.first] & (ends > begins)[pairs.second]
+    for rows in _blocks(np.flatnonzero(known & (until > since)), until - since):
+        block = pairs.first[rows], pairs.second[rows]
+        evidence[rows] = _overlap(samples, sigma_m, *block, since[rows], until[rows])
+    rows = np.flatnonzero(known & (until <= since) & (since - until < longest))
+    evidence[rows], too_fast[rows] = _gap(samples, sigma_m, pairs.first[rows], pairs.second[rows])
     return evidence, too_fast
 
 
-def _compare(first: FloorTrack, second: FloorTrack) -> tuple[float, bool]:
-    """Log-odds, and whether one person would have had to be impossibly fast."""
-    if first.times_us[0] > second.times_us[0]:
-        first, second = second, first
-    gap_seconds = (second.times_us[0] - first.times_us[-1]) / 1e6
-    if gap_seconds > 0:
-        return _compare_gap(first, second, float(gap_seconds))
-    return _compare_overlap(first, second), False
+def _blocks(rows: IntArray, lengths: IntArray) -> list[IntArray]:
+    """Rows in parts of about `BLOCK` positions together."""
+    total = np.cumsum(lengths[rows])
+    return np.split(rows, np.flatnonzero(np.diff(total // BLOCK)) + 1) if len(rows) else []
 
 
-def _compare_overlap(first: FloorTrack, second: FloorTrack) -> float:
-    """Evidence of positions at the same times; 0 where no times are shared closely enough."""
-    times = first.times_us
-    shared = (times >= second.times_us[0]) & (times <= second.times_us[-1])
-    nearest = _nearest_gap(second.times_us, times)
-    shared &= nearest <= MAX_INTERPOLATION_US
-    if not shared.any():
-        return 0.0
-    other = np.stack(
-        [np.interp(times[shared], second.times_us, second.positions[:, axis]) for axis in (0, 1)],
-        axis=1,
+def _overlap(
+    samples: FloorSamples,
+    sigma_m: float,
+    first: IntArray,
+    second: IntArray,
+    since: IntArray,
+    until: IntArray,
+) -> DoubleArray:
+    """Evidence (P,) of positions at the same times; 0 where no times are shared."""
+    which, time = spread(since, until)
+    one, other = (
+        (samples.offsets[side] - samples.begins[side])[which] + time for side in (first, second)
     )
-    variances = first.variances[shared] + np.interp(
-        times[shared], second.times_us, second.variances
-    )
-    squared = ((first.positions[shared] - other) ** 2).sum(axis=1)
-    mean = float(np.maximum(_log_odds(squared, variances), LOWEST_LOG_ODDS).mean())
-    seconds = float(np.ptp(times[shared])) / 1e6
-    return mean * min(1.0 + seconds / INDEPENDENT_EVERY_SECONDS, MAX_INDEPENDENT)
+    squared = ((samples.positions[one] - samples.positions[other]) ** 2).sum(axis=1)
+    shared = np.isfinite(squared)
+    which, squared = which[shared], squared[shared]
+    variances = (samples.variances[one] + samples.variances[other])[shared] + 2 * sigma_m**2
+    counts = np.bincount(which, minlength=len(first))
+    sums = np.bincount(which, _log_odds(squared, variances, WRONG, FLOOR_AREA_M2), len(first))
+    seconds = np.maximum(counts - 1, 0) * STEP_US / 1e6
+    independent = np.minimum(1 + seconds / INDEPENDENT_EVERY_SECONDS, MAX_INDEPENDENT)
+    return np.asarray(sums / np.maximum(counts, 1) * independent)
 
 
-def _compare_gap(first: FloorTrack, second: FloorTrack, gap_seconds: float) -> tuple[float, bool]:
-    """Evidence of the way from exit to entry; a long gap says nothing, a short one may."""
-    squared = ((second.positions[0] - first.positions[-1]) ** 2).sum()
-    still = first.variances[-1] + second.variances[0]
-    variance = still + (WALKING_M_PER_S * gap_seconds) ** 2
-    reach = FASTEST_M_PER_S * gap_seconds + 3 * np.sqrt(2 * still)
-    log_odds = float(_log_odds(squared, variance))
-    return max(log_odds, 0.0), bool(np.sqrt(squared) > reach)
+def _gap(
+    samples: FloorSamples, sigma_m: float, first: IntArray, second: IntArray
+) -> tuple[DoubleArray, BoolArray]:
+    """Evidence (P,) of the way from exit to entry, and whether it is too far for the time."""
+    is_later = samples.begins[first] > samples.begins[second]
+    earlier, later = np.where(is_later, second, first), np.where(is_later, first, second)
+    # The last that is known of one, and the first of the other: tracks end and begin with one.
+    leave, enter = samples.offsets[earlier + 1] - 1, samples.offsets[later]
+    seconds = (samples.begins[later] - samples.ends[earlier] + 1) * STEP_US / 1e6
+    squared = ((samples.positions[enter] - samples.positions[leave]) ** 2).sum(axis=1)
+    still = samples.variances[leave] + samples.variances[enter] + 2 * sigma_m**2
+    forgotten = 1 - (1 - WRONG) * np.exp(-seconds / UNKNOWN_AFTER_SECONDS)
+    variances = still + (WALKING_M_PER_S * seconds) ** 2
+    # As wide as people walk meanwhile, others do: no gap speaks against those who are near.
+    area = FLOOR_AREA_M2 + 2 * np.pi * variances
+    evidence = _log_odds(squared, variances, forgotten, area)
+    reach = FASTEST_M_PER_S * seconds + 3 * np.sqrt(2 * still)
+    unknown = np.isnan(squared)
+    return np.where(unknown, 0.0, evidence), ~unknown & (np.sqrt(squared) > reach)
 
 
-def _log_odds(squared: DoubleArray, variances: DoubleArray) -> DoubleArray:
-    """Same place (two-dimensional normal) against anywhere on the floor (uniform)."""
-    same = -squared / (2 * variances) - np.log(2 * np.pi * variances)
-    return np.asarray(same + np.log(FLOOR_AREA_M2))
-
-
-def _nearest_gap(times: IntArray, wanted: IntArray) -> IntArray:
-    """How far each wanted time is from the nearest of the sorted times, microseconds."""
-    after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
-    after = np.minimum(after, len(times) - 1)
-    before = np.maximum(after - 1, 0)
-    nearest: IntArray = np.minimum(np.abs(times[after] - wanted), np.abs(times[before] - wanted))
-    return nearest
+def _log_odds(
+    squared: DoubleArray,
+    variances: DoubleArray,
+    wrong: float | DoubleArray,
+    area_m2: float | DoubleArray,
+) -> DoubleArray:
+    """Same place (normal; but for a share, anywhere) against anywhere on the floor."""
+    same = area_m2 * np.exp(-squared / (2 * variances)) / (2 * np.pi * variances)
+    return np.asarray(np.log((1 - wrong) * same + wrong))

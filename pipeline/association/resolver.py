@@ -12,7 +12,8 @@ from pipeline.association.constraints import Transitions, cannot_link
 from pipeline.association.correlation_clustering import correlation_clustering
 from pipeline.association.crowding import contrasts, with_crowding
 from pipeline.association.evidence import UNINFORMED_LOG_ODDS, PairTable, links
-from pipeline.association.ground_plane import ground_plane_log_odds
+from pipeline.association.floor_tracks import NOWHERE, FloorSamples, floor_tracks, sampled
+from pipeline.association.ground_plane import LONGEST_GAP_SECONDS, ground_plane_log_odds
 from pipeline.association.looks import Looks
 from pipeline.association.metric.metric import LocalityAwareMetric
 from pipeline.association.pairs import Pairs
@@ -216,9 +217,8 @@ def pose(
         pairs = with_whole_identities(pairs, known)
     pairs = Pairs.both(pairs, Pairs.both(decided.together, decided.apart))
     similarity = looks.similarities(pairs)
-    ground, too_fast = ground_plane_log_odds(
-        seen.tracklets, knowledge.calibrations, settings.ground_plane_sigma_m, pairs
-    )
+    samples = _on_floor(seen, knowledge.calibrations, free)
+    ground, too_fast = ground_plane_log_odds(samples, settings.ground_plane_sigma_m, pairs)
     chains = passages.chains()
     given = prior_log_odds(passages, pairs, knowledge.transitions)
     edited = pairs.among(decided.together).astype(np.float64) - pairs.among(decided.apart)
@@ -237,6 +237,20 @@ def pose(
     if measure.times is None:
         return problem
     return problem.with_times(passages, knowledge.transitions, measure.times)
+
+
+def _on_floor(seen: Seen, calibrations: Calibrations, free: BoolArray) -> FloorSamples:
+    """Where tracklets stood; of those long before and after all that are free it is not asked."""
+    starts, ends = seen.passages.starts, seen.passages.ends
+    reach_us = round(LONGEST_GAP_SECONDS * 1e6)
+    tracks = [NOWHERE] * len(seen)
+    if calibrations and free.any():
+        near = (starts <= ends[free].max() + reach_us) & (ends >= starts[free].min() - reach_us)
+        rows = np.flatnonzero(near).tolist()
+        found = floor_tracks([seen.tracklets[row] for row in rows], calibrations)
+        for row, track in zip(rows, found, strict=True):
+            tracks[row] = track
+    return sampled(tracks)
 
 
 def _appearance(
