@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.rendering import EvidenceRow, SheetPassage, evidence_sheet
-from pipeline.types import ImageArray
+from pipeline.types import UNSUPPORTED, ImageArray
 from storage.queries import Explanation, Pair
 
 CLEAR = 0.5
@@ -18,6 +18,11 @@ def decision(explanation: Explanation) -> str:
         if alone
         else f"its mean evidence with the others is {explanation.evidence.log_odds:+.1f} log-odds"
     )
+    if explanation.method == UNSUPPORTED:
+        because += (
+            "; it is rather a thing than a person, and not counted: it never moves, and cameras"
+            " that see people there do not see it"
+        )
     return (
         f"{explanation.tracklet} is identity {explanation.identity} of run {explanation.run}:"
         f" {because} ({explanation.method}, decided {explanation.decided_at},"

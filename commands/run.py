@@ -39,7 +39,7 @@ from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
-from pipeline.types import Clip
+from pipeline.types import UNSUPPORTED, Clip
 from storage.linking import UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
@@ -276,7 +276,7 @@ def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> tuple[int,
         store.set_links(run_id, links)
     except UnknownTrackletError:
         return associate_run(store, run_id, knowledge)
-    return len(stored), len({link.identity for link in links})
+    return len(stored), len({link.identity for link in links if link.method != UNSUPPORTED})
 
 
 def _exit_code(failed: Sequence[CameraStatus], interrupted: bool) -> int:

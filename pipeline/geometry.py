@@ -79,3 +79,28 @@ def to_floor(points: Boxes, calibration: Calibration) -> DoubleArray:
     rounding = 1e-12 * np.abs(homogeneous) @ np.abs(calibration.ground_homography[2])  # (N,)
     visible = floor[:, 2:] > rounding[:, None]
     return np.divide(floor[:, :2], floor[:, 2:], out=missing, where=visible)
+
+
+def to_image(places: Boxes, height_m: float, calibration: Calibration) -> DoubleArray:
+    """Pixels (N, 2) of points at a height above floor positions (N, 2) in metres.
+
+    NaN behind the camera, at or above its own height, and where it is not known where it stands.
+    """
+    east, north, above = calibration.position
+    if not above > height_m:
+        return np.full((len(places), 2), np.nan)
+    # Where the ray through the point meets the floor.
+    share = above / (above - height_m)
+    shadow = np.array([east, north]) + share * (places - np.array([east, north]))
+    inverse = np.linalg.inv(calibration.ground_homography)
+    homogeneous = np.hstack([shadow, np.ones((len(places), 1))]) @ inverse.T
+    before = homogeneous[:, 2:] > 0
+    missing = np.full((len(places), 2), np.nan)
+    pixels = np.divide(homogeneous[:, :2], homogeneous[:, 2:], out=missing, where=before)
+    if not calibration.distortion.any():
+        return np.asarray(pixels)
+    rays = np.hstack([pixels, np.ones((len(pixels), 1))]) @ np.linalg.inv(calibration.intrinsics).T
+    found = cv2.projectPoints(
+        rays, np.zeros(3), np.zeros(3), calibration.intrinsics, calibration.distortion
+    )[0][:, 0]
+    return np.asarray(found, np.float64)

@@ -214,6 +214,9 @@ class NoAppearance:
 
 Appearance = Clip | FrameEmbeddings | NoAppearance
 
+UNSUPPORTED: Final = "unsupported"
+"""Method of links to what is rather a thing than a person: nothing that counts people shows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:

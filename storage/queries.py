@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, func, select
 
 from pipeline.errors import StoreError
 from pipeline.timestamps import to_iso
+from pipeline.types import UNSUPPORTED
 from storage.engine import reading
 from storage.rows import tracklet_key
 from storage.schema import (
@@ -147,8 +148,8 @@ def cameras(store: Store, run_id: int) -> list[str]:
 
 
 def identities(store: Store, run_id: int) -> list[IdentitySummary]:
-    """Everybody of a run, by number."""
-    passages = _passages(store, _passage_query(run_id).where(LinkRow.id.is_not(None)))
+    """Everybody of a run, by number; without what is rather a thing than a person."""
+    passages = _passages(store, _passage_query(run_id).where(LinkRow.method != UNSUPPORTED))
     grouped: dict[int, list[Passage]] = {}
     for passage in passages:
         grouped.setdefault(passage.identity, []).append(passage)
@@ -263,7 +264,7 @@ def thumbnails(
 def export_rows(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
     """Boxes of a camera by frame and identity, streamed: memory does not grow with their number.
 
-    Tracklets without a link are left out.
+    Tracklets without a link are left out, and what is rather a thing than a person.
     """
     query = (
         select(
@@ -282,7 +283,7 @@ def export_rows(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
         .join(Camera, Camera.id == TrackletRow.camera_id)
         .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
         .join(Identity, Identity.id == LinkRow.identity_id)
-        .where(TrackletRow.run_id == run_id, Camera.name == camera)
+        .where(TrackletRow.run_id == run_id, Camera.name == camera, LinkRow.method != UNSUPPORTED)
         .order_by(TrackPoint.frame_index, Identity.number, TrackletRow.track_id, TrackletRow.part)
     )
     with (

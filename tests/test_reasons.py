@@ -1,12 +1,14 @@
 """Why a tracklet has its identity, in words and as a picture."""
 
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from commands.reasons import decision, picture, reasons
+from pipeline.types import UNSUPPORTED
 from storage.queries import Explanation, Pair, Parts
 
 NOTHING = Parts(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -86,3 +88,9 @@ def test_picture_shows_both_and_grows_with_the_pairs() -> None:
         is_there = (one == bgr).all(axis=2)
         assert is_there.sum() > 64 * 128
     assert re.match(r"hall/2 is identity 3", decision(_explanation(*pairs)))
+
+
+def test_what_is_no_person_is_told() -> None:
+    words = decision(replace(_explanation(), method=UNSUPPORTED))
+    assert "rather a thing than a person" in words
+    assert "rather a thing" not in decision(_explanation())

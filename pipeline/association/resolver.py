@@ -19,6 +19,7 @@ from pipeline.association.metric.metric import LocalityAwareMetric
 from pipeline.association.pairs import Pairs
 from pipeline.association.passages import Passages
 from pipeline.association.seen import Seen
+from pipeline.association.support import unsupported
 from pipeline.association.transitions import (
     TransitionTimes,
     is_given,
@@ -27,6 +28,7 @@ from pipeline.association.transitions import (
 )
 from pipeline.config import AssociationSettings
 from pipeline.types import (
+    UNSUPPORTED,
     BoolArray,
     Calibrations,
     DoubleArray,
@@ -134,7 +136,8 @@ def associate(
         problem = problem.with_times(seen.passages, knowledge.transitions, times)
         clusters = problem.solved()
     every = np.arange(len(seen))
-    return links(seen.tracklets, problem.table, clusters + 1, decided_at_us, METHOD, every)
+    found = links(seen.tracklets, problem.table, clusters + 1, decided_at_us, METHOD, every)
+    return problem.without_things(found, seen, knowledge.calibrations, clusters)
 
 
 def first_round(seen: Seen, knowledge: Knowledge) -> tuple["Problem", IntArray]:
@@ -152,12 +155,14 @@ class Problem:
         table: The evidence.
         apart: Pairs that are two people.
         together: Pairs that are one.
+        floor: Where the tracklets stood.
         caution: Log-odds beyond which evidence makes a link; 0: what is likelier than not.
     """
 
     table: PairTable
     apart: Pairs
     together: Pairs
+    floor: FloorSamples
     caution: float = 0.0
 
     def solved(self) -> IntArray:
@@ -178,6 +183,17 @@ class Problem:
     def with_apart(self, more: Pairs) -> "Problem":
         """With more pairs that are two people."""
         return replace(self, apart=Pairs.both(self.apart, more))
+
+    def without_things(
+        self, found: Sequence[Link], seen: Seen, calibrations: Calibrations, clusters: IntArray
+    ) -> list[Link]:
+        """The links (N,), those to what is no person marked, but for what a user has joined."""
+        is_thing = unsupported(seen, self.floor, calibrations, clusters)
+        is_thing &= ~np.isin(clusters, clusters[self.together.first])
+        return [
+            replace(link, method=UNSUPPORTED) if thing else link
+            for link, thing in zip(found, is_thing, strict=True)
+        ]
 
     def with_times(
         self, passages: Passages, transitions: Transitions, times: TransitionTimes
@@ -233,7 +249,7 @@ def pose(
     never = Pairs.both(Pairs.both(impossible, pairs.where(too_fast)), decided.apart)
     caution = float(logit(settings.least_confidence))
     apart = _without(never, decided.together)
-    problem = Problem(table, apart, decided.together, caution)
+    problem = Problem(table, apart, decided.together, samples, caution)
     if measure.times is None:
         return problem
     return problem.with_times(passages, knowledge.transitions, measure.times)

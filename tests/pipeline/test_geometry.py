@@ -1,5 +1,7 @@
 """Boxes and floor points: by hand, by plain loops, and what must hold of any box."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -11,6 +13,7 @@ from pipeline.geometry import (
     intersection,
     iou,
     to_floor,
+    to_image,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
@@ -184,3 +187,38 @@ def test_distortion_is_undone(x: float, y: float, k1: float, p1: float) -> None:
     v = focal * (b * radial + p1 * (square + 2 * b * b)) + 360
     result = to_floor(np.array([[u, v]]), calibration)
     np.testing.assert_allclose(result, [[x, y]], rtol=0, atol=1e-6)
+
+
+def test_to_image_worked_by_hand() -> None:
+    """A camera 10 m up that looks straight down at (5, 5), 100 px a metre of floor.
+
+    What is 5 m up is seen twice as far from the middle as what lies below it.
+    """
+    above = Calibration(
+        np.diag([0.01, 0.01, 1.0]), np.eye(3), np.zeros(5), 1000.0, np.array([5.0, 5.0, 10.0])
+    )
+    places = np.array([[5.0, 5], [6, 5], [3, 4]])
+    np.testing.assert_allclose(to_image(places, 0, above), [[500, 500], [600, 500], [300, 400]])
+    np.testing.assert_allclose(to_image(places, 5, above), [[500, 500], [700, 500], [100, 300]])
+    assert np.isnan(to_image(places, 10, above)).all()  # at the height of the lens
+    unknown = replace(above, position=np.full(3, np.nan))
+    assert np.isnan(to_image(places, 1, unknown)).all()
+
+
+@given(st.floats(-3, 3), st.floats(3, 15), st.floats(-0.3, 0.1))
+def test_floor_to_image_and_back(x: float, y: float, k1: float) -> None:
+    plain = looking_ahead(focal_px=800.0)
+    intrinsics = np.array([[800.0, 0, 640], [0, 800, 360], [0, 0, 1]])
+    lens = Calibration(
+        plain.ground_homography, intrinsics, np.array([k1, 0, 0, 0, 0]), np.inf,
+        np.array([0.0, 0.0, 2.0]),
+    )  # fmt: skip
+    square = (x * x + 4) / y**2
+    assume(1 + 3 * k1 * square > 0.3)
+    place = np.array([[x, y]])
+    np.testing.assert_allclose(to_floor(to_image(place, 0, lens), lens), place, atol=1e-6)
+
+
+def test_behind_the_camera_nothing_is_seen() -> None:
+    ahead = replace(looking_ahead(), position=np.array([0.0, 0.0, 2.0]))
+    assert np.isnan(to_image(np.array([[0.0, -4]]), 0, ahead)).all()

@@ -4,14 +4,14 @@ import json
 import re
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import psycopg
 import pytest
 
 from pipeline.errors import StoreError
 from pipeline.timestamps import from_iso
-from pipeline.types import EncodedTracklet, Link
+from pipeline.types import UNSUPPORTED, EncodedTracklet, Link
 from storage import queries
 from storage.queries import (
     Explanation,
@@ -266,6 +266,18 @@ def test_export_rows(store: Store, little_run: int) -> None:
     # gate/3 is nobody's, so it is left out.
     assert {row.tracklet for row in queries.export_rows(store, little_run, "gate")} == {"gate/1.2"}
     assert list(queries.export_rows(store, little_run, "cellar")) == []
+
+
+def test_what_is_no_person_is_kept_but_neither_listed_nor_exported(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("north", 2)])
+    store.set_links(run_id, [join("north/1", 1), replace(join("north/2", 2), method=UNSUPPORTED)])
+    assert [person.identity for person in queries.identities(store, run_id)] == [1]
+    assert {row.identity for row in queries.export_rows(store, run_id, "north")} == {1}
+    assert len(queries.trajectory(store, run_id, 2)) == 1
+    assert queries.why(store, run_id, "north/2").method == UNSUPPORTED
 
 
 def test_boxes_of_a_frame_are_sorted_by_identity(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.association.evidence import PairTable
+from pipeline.association.floor_tracks import NOWHERE, sampled
 from pipeline.association.identities import FREE, solved_among, taken_over
 from pipeline.association.pairs import Pairs
 from pipeline.association.resolver import Problem
@@ -45,7 +46,7 @@ def _problem(count: int, weights: dict[tuple[int, int], float]) -> Problem:
     said = np.array([weights[pair] for pair in sorted(weights)])
     nothing = np.zeros(len(pairs))
     table = PairTable(pairs, said, said, nothing, nothing, nothing)
-    return Problem(table, Pairs.none(count), Pairs.none(count))
+    return Problem(table, Pairs.none(count), Pairs.none(count), sampled([NOWHERE] * count))
 
 
 def test_fixed_people_are_not_joined_by_one_who_is_like_both() -> None:
