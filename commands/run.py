@@ -18,8 +18,10 @@ from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
+from pipeline.association.floor_fit import camera_fits
 from pipeline.association.metric.weights import load_metric
 from pipeline.association.resolver import Knowledge, associate
+from pipeline.association.seen import Seen
 from pipeline.calibration import load_calibrations
 from pipeline.config import (
     Camera,
@@ -39,7 +41,7 @@ from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
-from pipeline.types import UNSUPPORTED, Clip
+from pipeline.types import UNSUPPORTED, Clip, NoEmbedding
 from storage.linking import UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
@@ -69,6 +71,7 @@ class RunReport:
     tracklets: int
     identities: int
     cameras: dict[str, CameraReport]
+    warnings: tuple[str, ...]
     exit_code: int
 
 
@@ -79,6 +82,8 @@ def run_site(config: Path, database: str | None, *, resume: bool, as_json: bool)
         report = execute(site, store, resume=resume)
     for message in dict.fromkeys(c.message for c in report.cameras.values() if c.message):
         print(f"error: {message}", file=sys.stderr)
+    for message in report.warnings:
+        print(f"warning: {message}; association allows for it", file=sys.stderr)
     if as_json:
         print_json(asdict(report))
     else:
@@ -238,6 +243,9 @@ def _conclude(
                 run_id, status.camera_id, status.state.value, status.message, status.frames
             )
     tracklets, identities = associate_run(store, run_id, knowledge)
+    stored = [tracklet for tracklet, _ in store.load_tracklets(run_id)]
+    seen = Seen.of(stored, [NoEmbedding()] * len(stored))
+    fits = camera_fits(seen, knowledge.calibrations)
     failed = [status for status in statuses if status.state is State.FAILED]
     outcome = "interrupted" if interrupted else "failed" if failed else "finished"
     store.end_run(run_id, outcome, _now_us())
@@ -256,6 +264,7 @@ def _conclude(
             s.camera_id: CameraReport(s.state.value, s.frames, s.tracklets, s.message)
             for s in statuses
         },
+        warnings=tuple(fit.words for fit in fits),
         exit_code=_exit_code(failed, interrupted),
     )
 

@@ -12,6 +12,7 @@ from pipeline.association.constraints import Transitions, cannot_link
 from pipeline.association.correlation_clustering import correlation_clustering
 from pipeline.association.crowding import contrasts, with_crowding
 from pipeline.association.evidence import UNINFORMED_LOG_ODDS, PairTable, links
+from pipeline.association.floor_fit import CameraFit, camera_fits, corrected
 from pipeline.association.floor_tracks import NOWHERE, FloorSamples, floor_tracks, sampled
 from pipeline.association.ground_plane import LONGEST_GAP_SECONDS, ground_plane_log_odds
 from pipeline.association.looks import Looks
@@ -86,11 +87,13 @@ class Measure:
         offsets: What each camera does to all embeddings.
         scale: How a contrast reads.
         times: Times between cameras; None where too few links were made to learn them.
+        fits: Cameras whose clock or floor is not that of the others.
     """
 
     offsets: CameraOffsets
     scale: SimilarityScale
     times: TransitionTimes | None
+    fits: tuple[CameraFit, ...] = ()
 
     @classmethod
     def learned(
@@ -108,7 +111,7 @@ class Measure:
         looks = with_crowding(looks, passages, impossible, np.ones(len(seen), np.bool_))
         threshold = knowledge.settings.similarity_threshold
         scale = SimilarityScale.for_run(looks, passages, impossible, threshold)
-        return cls(offsets, scale, times), looks
+        return cls(offsets, scale, times, camera_fits(seen, knowledge.calibrations)), looks
 
 
 def associate(
@@ -233,7 +236,7 @@ def pose(
         pairs = with_whole_identities(pairs, known)
     pairs = Pairs.both(pairs, Pairs.both(decided.together, decided.apart))
     similarity = looks.similarities(pairs)
-    samples = _on_floor(seen, knowledge.calibrations, free)
+    samples = _on_floor(seen, knowledge.calibrations, measure.fits, free)
     ground, too_fast = ground_plane_log_odds(samples, settings.ground_plane_sigma_m, pairs)
     chains = passages.chains()
     given = prior_log_odds(passages, pairs, knowledge.transitions)
@@ -255,7 +258,9 @@ def pose(
     return problem.with_times(passages, knowledge.transitions, measure.times)
 
 
-def _on_floor(seen: Seen, calibrations: Calibrations, free: BoolArray) -> FloorSamples:
+def _on_floor(
+    seen: Seen, calibrations: Calibrations, fits: Sequence[CameraFit], free: BoolArray
+) -> FloorSamples:
     """Where tracklets stood; of those long before and after all that are free it is not asked."""
     starts, ends = seen.passages.starts, seen.passages.ends
     reach_us = round(LONGEST_GAP_SECONDS * 1e6)
@@ -266,7 +271,7 @@ def _on_floor(seen: Seen, calibrations: Calibrations, free: BoolArray) -> FloorS
         found = floor_tracks([seen.tracklets[row] for row in rows], calibrations)
         for row, track in zip(rows, found, strict=True):
             tracks[row] = track
-    return sampled(tracks)
+    return sampled(corrected(tracks, [each.camera_id for each in seen.tracklets], fits))
 
 
 def _appearance(
