@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.association.floor_tracks import FloorSamples
 from pipeline.association.looks import Looks
+from pipeline.association.meetings import meetings
 from pipeline.association.pairs import Pairs, Partners
 from pipeline.association.passages import Passages, followers, in_reach, spread
 from pipeline.types import BoolArray, FloatArray, IntArray
@@ -19,14 +21,19 @@ BLOCK = 512
 
 
 def candidate_pairs(
-    passages: Passages, looks: Looks, longest_s: float, apart: Pairs, free: BoolArray
+    passages: Passages,
+    looks: Looks,
+    longest_s: float,
+    apart: Pairs,
+    free: BoolArray,
+    samples: FloorSamples,
 ) -> Pairs:
     """Pairs that may be one person, with at most `longest_s` between end and start.
 
     All of them where they are at most `EXACT_PAIRS`. Else, for each free tracklet, those that are
-    most like it by the cosine: before it, and, of those not free, after it. Memory then grows with
-    N, time with N times the tracklets in reach, which is constant where people come at a constant
-    rate.
+    most like it by the cosine: before it, and, of those not free, after it; and whomever they meet
+    on the floor. Memory then grows with N, time with N times the tracklets in reach, which is
+    constant where people come at a constant rate.
 
     Args:
         passages: N of them.
@@ -34,12 +41,14 @@ def candidate_pairs(
         longest_s: Longest absence, seconds.
         apart: Pairs that cannot be.
         free: Whose pairs are wanted (N,); others are only compared with these.
+        samples: Where they stood, N.
     """
     reach_us = int(longest_s * 1e6)
     if _count_in_reach(passages, reach_us) <= EXACT_PAIRS:
         pairs = _all(passages, reach_us, free)
     else:
         pairs = _likeliest(passages, looks, reach_us, apart, free)
+        pairs = Pairs.both(pairs, meetings(samples, passages.camera, free))
     return pairs.where(~pairs.among(apart))
 
 

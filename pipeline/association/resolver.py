@@ -231,12 +231,13 @@ def pose(
     free = np.ones(len(seen), np.bool_) if free is None else free
     decided = _decided(seen.tracklets, knowledge.edits)
     impossible = cannot_link(passages, knowledge.transitions)
-    pairs = candidate_pairs(passages, looks, settings.max_absence_seconds, impossible, free)
+    samples = _on_floor(seen, knowledge.calibrations, measure.fits, free)
+    longest_s = settings.max_absence_seconds
+    pairs = candidate_pairs(passages, looks, longest_s, impossible, free, samples)
     if known is not None:
         pairs = with_whole_identities(pairs, known)
     pairs = Pairs.both(pairs, Pairs.both(decided.together, decided.apart))
     similarity = looks.similarities(pairs)
-    samples = _on_floor(seen, knowledge.calibrations, measure.fits, free)
     ground, too_fast = ground_plane_log_odds(samples, settings.ground_plane_sigma_m, pairs)
     chains = passages.chains()
     given = prior_log_odds(passages, pairs, knowledge.transitions)
