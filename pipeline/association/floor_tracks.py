@@ -135,9 +135,9 @@ def sampled(tracks: Sequence[FloorTrack]) -> FloorSamples:
     offsets = np.concatenate([[0], np.cumsum(np.maximum(ends - begins, 0))])
     if not len(filled):
         return FloorSamples(offsets, begins, np.empty((0, 2)), np.empty(0))
-    times = np.concatenate([tracks[index].times_us for index in filled])
-    positions = np.concatenate([tracks[index].positions for index in filled])
-    variances = np.concatenate([tracks[index].variances for index in filled])
+    times = np.concatenate([tracks[index].times_us for index in filled.tolist()])
+    positions = np.concatenate([tracks[index].positions for index in filled.tolist()])
+    variances = np.concatenate([tracks[index].variances for index in filled.tolist()])
     which, grid = spread(begins, ends)
     wanted = grid * STEP_US
     # One increasing number a time and track, so that all tracks are searched at once.
