@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from pipeline.association.floor_tracks import STEP_US, FloorSamples
 from pipeline.association.pairs import Pairs
@@ -151,9 +152,10 @@ def _still(found: _Whereabouts, count: int) -> tuple[DoubleArray, BoolArray]:
 
 def _joined(places: DoubleArray) -> IntArray:
     """Groups (S,) of places (S, 2) near one another, from 0."""
-    pairs = Pairs.all(len(places))
-    apart = np.linalg.norm(places[pairs.first] - places[pairs.second], axis=1)
-    return pairs.where(apart <= PLACE_M).components()
+    if not len(places):
+        return np.empty(0, np.int64)
+    near = KDTree(places).query_pairs(PLACE_M, output_type="ndarray").astype(np.int64)
+    return Pairs.of(len(places), near[:, 0], near[:, 1]).components()
 
 
 def _log_odds(found: _Whereabouts, own: BoolArray, walks: BoolArray, place: DoubleArray) -> float:
