@@ -295,7 +295,7 @@ def main() -> None:
         for site, recording in recordings(studio, name):
             summary["sites"][site] = about(recording)
             local = learnt_metric([one for other, one in tuned.items() if other != site])
-            methods = {
+            methods: dict[str, Method] = {
                 **OURS,
                 "ours, + locality metric": partial(measured, metric=local),
                 **peers,

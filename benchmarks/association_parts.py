@@ -74,8 +74,9 @@ def replayed(recording: Recording, *, resolve: bool) -> IntArray:
         resolve: Whether the last two minutes are decided anew every minute, and at the end.
     """
     engine = AssociationEngine(knowledge(recording), WINDOW_S)
-    order = sorted(range(len(recording.tracklets)), key=lambda i: recording.tracklets[i].end_us)
-    ends = np.array([recording.tracklets[row].end_us for row in order])
+    ends = np.array([tracklet.end_us for tracklet in recording.tracklets])
+    order = np.argsort(ends, kind="stable").tolist()
+    ends = ends[order]
     slots = (ends - ends[0]) // int(EVERY_S * 1e6)
     told: dict[str, int] = {}
     following = ends[0] + int(WINDOW_S / 2 * 1e6)
@@ -140,7 +141,7 @@ def _owners(
 
 def _longest(members: np.ndarray, person: int, recording: Recording) -> int:
     """Row of the longest of these tracklets that is of this person."""
-    rows = np.flatnonzero(members & (recording.persons == person))
+    rows = np.flatnonzero(members & (recording.persons == person)).tolist()
     return int(max(rows, key=lambda row: (len(recording.tracklets[row].boxes), -row)))
 
 

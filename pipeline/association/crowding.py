@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.association.looks import Gallery, Looks
 from pipeline.association.pairs import Pairs, Partners
 from pipeline.association.passages import Passages
-from pipeline.types import BoolArray, FloatArray, IntArray
+from pipeline.types import BoolArray, DoubleArray, IntArray
 
 CROWD = 20
 """The mean cosine with so many is a tracklet's crowding. Chosen on simulated people."""
@@ -84,7 +84,7 @@ def comparisons(
         yield own, near, possible
 
 
-def contrasts(looks: Looks, pairs: Pairs) -> FloatArray:
+def contrasts(looks: Looks, pairs: Pairs) -> DoubleArray:
     """Cosines (P,) less half of the crowding of both; NaN where they cannot be compared."""
     crowding = np.zeros(looks.count)
     for gallery in looks.galleries:
