@@ -190,5 +190,5 @@ def test_a_second_part_starts_with_what_the_first_has_made(folder: Path, pipelin
 def test_the_recipes_of_the_bundled_detector_load(name: str) -> None:
     recipe = load_recipe(Path(__file__).parents[1] / "configs" / f"{name}.yaml")
     assert recipe.real is not None
-    assert {one.video.parent.name for one in recipe.real.videos} == {"footage"}
+    assert {one.video.parents[1].name for one in recipe.real.videos} == {"footage"}
     assert recipe.epochs % recipe.cycles == 0

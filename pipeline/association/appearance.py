@@ -21,9 +21,12 @@ DEFAULT_SPREAD = 0.12
 """Of the cosines of different people, for runs that say too little themselves: cautious guesses,
 not measurements, higher than what sites with many people gave: rather two identities than one."""
 FALSE_ACCEPT_SDS = 2.0
-TOWARDS_NEAREST = 0.65
+TOWARDS_NEAREST = (0.5, 0.65)
 """The threshold is at least so far on the way from different people to the likest other tracklet,
-which most often is of the same person. Chosen on simulated people whom the encoder did not know."""
+which most often is of the same person: among few, and among many, of whom one will look like it by
+chance. Chosen on simulated people whom the encoder did not know."""
+FEW_AND_MANY = (50, 300)
+"""Tracklets; between them the share grows with the logarithm of their number."""
 LOOKED_AT = 400
 OFFSET_TRACKLETS = 20.0
 LIMIT = 8.0
@@ -56,8 +59,8 @@ class SimilarityScale:
         Pairs that cannot be one person show how alike different people look to this encoder on this
         site; where there are few, the lower half of all pairs does, most of which are different
         people. The threshold is two standard deviations above their mean, so that about one such
-        pair in forty would pass alone, and at least `TOWARDS_NEAREST` of the way to what is usual
-        between a tracklet and the one that is most like it.
+        pair in forty would pass alone, and at least some of the way (`TOWARDS_NEAREST`) to what is
+        usual between a tracklet and the one that is most like it.
 
         Args:
             looks: Embeddings of N tracklets, without the cameras' offsets, with crowding.
@@ -81,7 +84,8 @@ class SimilarityScale:
         else:
             threshold = mean + FALSE_ACCEPT_SDS * spread
             if len(nearest):
-                threshold = max(threshold, mean + TOWARDS_NEAREST * (np.median(nearest) - mean))
+                share = np.interp(np.log(len(crowding)), np.log(FEW_AND_MANY), TOWARDS_NEAREST)
+                threshold = max(threshold, mean + share * (np.median(nearest) - mean))
         # For two normal classes of equal spread s, means m0 < m1, the log-odds are linear with
         # slope (m1 - m0) / s^2 and even at the middle: m1 = 2 threshold - m0.
         return cls(float(threshold), 2 * FALSE_ACCEPT_SDS / spread)

@@ -54,7 +54,8 @@ def test_where_the_same_are_much_liker_the_threshold_lies_between() -> None:
     scale = SimilarityScale.for_run(looks, passages, different, None)
     cosines = looks.similarities(different)
     assert scale.threshold > cosines.mean() + 3 * cosines.std()
-    assert scale.threshold == pytest.approx(TOWARDS_NEAREST * 0.97, abs=0.03)
+    few, many = TOWARDS_NEAREST
+    assert few < scale.threshold / 0.97 < many
 
 
 def test_without_impossible_pairs_the_lower_half_of_all_tells() -> None:
