@@ -28,17 +28,22 @@ app = typer.Typer(no_args_is_help=True, help="Ask who was where, when, and how w
 
 @app.command()
 def identities(
-    database: Database = None, run_number: RunNumber = None, as_json: Json = False
+    things: Annotated[
+        bool, typer.Option("--things", help="Instead what was left out: it is rather a thing.")
+    ] = False,
+    database: Database = None,
+    run_number: RunNumber = None,
+    as_json: Json = False,
 ) -> None:
     """Everybody that the run knows: where and when first and last seen."""
     with open_store(database or DEFAULT_DATABASE, create=False) as store:
         run_id = queries.resolve_run(store, run_number)
-        people = queries.identities(store, run_id)
+        people = queries.identities(store, run_id, things=things)
     if as_json:
         print_json({"run": run_id, "identities": [asdict(person) for person in people]})
         return
     print_table(
-        f"run {run_id}: {len(people)} identities",
+        f"run {run_id}: {len(people)} {'things' if things else 'identities'}",
         ["identity", "cameras", "passages", "first seen", "last seen", "boxes"],
         [
             (p.identity, " > ".join(p.cameras), p.tracklets, p.first_seen, p.last_seen, p.boxes)

@@ -71,14 +71,14 @@ def execute(site: Site, store: Store, run_id: int) -> ReembedReport:
             embeddings[key] = encoder.encode(clip_of(jpegs))
             watch("tracklets embedded", number, len(thumbnails))
     embedded = store.replace_embeddings(run_id, embeddings)
-    tracklets, identities = associate_run(store, run_id, knowledge)
+    who = associate_run(store, run_id, knowledge)
     return ReembedReport(
         run=run_id,
         site=site.site,
         database=store.name,
         encoder=encoder.identity.words,
         embedded=embedded,
-        kept=tracklets - embedded,
-        tracklets=tracklets,
-        identities=identities,
+        kept=who.tracklets - embedded,
+        tracklets=who.tracklets,
+        identities=who.identities,
     )

@@ -83,7 +83,7 @@ def run_site(config: Path, database: str | None, *, resume: bool, as_json: bool)
     for message in dict.fromkeys(c.message for c in report.cameras.values() if c.message):
         print(f"error: {message}", file=sys.stderr)
     for message in report.warnings:
-        print(f"warning: {message}; association allows for it", file=sys.stderr)
+        print(f"warning: {message}", file=sys.stderr)
     if as_json:
         print_json(asdict(report))
     else:
@@ -242,7 +242,7 @@ def _conclude(
             store.end_camera(
                 run_id, status.camera_id, status.state.value, status.message, status.frames
             )
-    tracklets, identities = associate_run(store, run_id, knowledge)
+    who = associate_run(store, run_id, knowledge)
     stored = [tracklet for tracklet, _ in store.load_tracklets(run_id)]
     seen = Seen.of(stored, [NoEmbedding()] * len(stored))
     fits = camera_fits(seen, knowledge.calibrations)
@@ -258,19 +258,48 @@ def _conclude(
         database=store.name,
         status=outcome,
         seconds=round(time.monotonic() - started, 1),
-        tracklets=tracklets,
-        identities=identities,
+        tracklets=who.tracklets,
+        identities=who.identities,
         cameras={
             s.camera_id: CameraReport(s.state.value, s.frames, s.tracklets, s.message)
             for s in statuses
         },
-        warnings=tuple(fit.words for fit in fits),
+        warnings=(
+            *(f"{fit.words}; association allows for it" for fit in fits),
+            *who.left_out,
+        ),
         exit_code=_exit_code(failed, interrupted),
     )
 
 
-def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> tuple[int, int]:
-    """Decide who is who among all tracklets of the run; how many tracklets, how many people.
+@dataclass(frozen=True, slots=True)
+class Association:
+    """What came out of an association.
+
+    Attributes:
+        tracklets: How many there are.
+        identities: How many people.
+        things: Numbers of identities that are rather things.
+    """
+
+    tracklets: int
+    identities: int
+    things: tuple[int, ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """That things are left out, in words; nothing where there are none."""
+        if not self.things:
+            return ()
+        numbers = ", ".join(map(str, self.things))
+        return (
+            f"never moved where other cameras see nobody, and left out as things: identities"
+            f" {numbers} (query identities --things)",
+        )
+
+
+def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> Association:
+    """Decide who is who among all tracklets of the run.
 
     Where somebody erases tracklets meanwhile, once more among those that are left.
     """
@@ -285,7 +314,9 @@ def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> tuple[int,
         store.set_links(run_id, links)
     except UnknownTrackletError:
         return associate_run(store, run_id, knowledge)
-    return len(stored), len({link.identity for link in links if link.method != UNSUPPORTED})
+    things = {link.identity for link in links if link.method == UNSUPPORTED}
+    people = {link.identity for link in links} - things
+    return Association(len(stored), len(people), tuple(sorted(things)))
 
 
 def _exit_code(failed: Sequence[CameraStatus], interrupted: bool) -> int:

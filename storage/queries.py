@@ -147,9 +147,10 @@ def cameras(store: Store, run_id: int) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
-def identities(store: Store, run_id: int) -> list[IdentitySummary]:
-    """Everybody of a run, by number; without what is rather a thing than a person."""
-    passages = _passages(store, _passage_query(run_id).where(LinkRow.method != UNSUPPORTED))
+def identities(store: Store, run_id: int, *, things: bool = False) -> list[IdentitySummary]:
+    """Everybody of a run, by number; or, instead, what is rather a thing than a person."""
+    is_asked = LinkRow.method == UNSUPPORTED if things else LinkRow.method != UNSUPPORTED
+    passages = _passages(store, _passage_query(run_id).where(is_asked))
     grouped: dict[int, list[Passage]] = {}
     for passage in passages:
         grouped.setdefault(passage.identity, []).append(passage)

@@ -1,6 +1,8 @@
 """The whole application as a user starts it, on videos that the test makes."""
 
+import contextlib
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +15,8 @@ import av
 import numpy as np
 import pytest
 import yaml
+
+from commands.run import Association
 
 ROOT = Path(__file__).resolve().parents[1]
 Film = Callable[..., Path]
@@ -91,6 +95,23 @@ def test_people_are_reunited(stored: Path, pipeline: Run) -> None:
     assert isinstance(people, list)
     ways = sorted(tuple(person["cameras"]) for person in people)
     assert ways == [("gate",), ("north", "gate"), ("north", "gate")]
+
+
+def test_things_are_asked_for_by_themselves(stored: Path, pipeline: Run, tmp_path: Path) -> None:
+    shutil.copy(stored / "a.db", tmp_path / "a.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        query = "SELECT id FROM identity WHERE number = 2"
+        connection.execute(f"UPDATE link SET method = 'unsupported' WHERE identity_id = ({query})")
+    for arguments, expected in (((), [1, 3]), (("--things",), [2])):
+        rows = _query(pipeline, tmp_path, "identities", *arguments)["identities"]
+        assert isinstance(rows, list)
+        assert [row["identity"] for row in rows] == expected
+
+
+def test_what_is_left_out_is_told() -> None:
+    assert Association(tracklets=9, identities=3, things=()).left_out == ()
+    (words,) = Association(tracklets=9, identities=3, things=(4, 7)).left_out
+    assert "identities 4, 7" in words and "--things" in words
 
 
 def test_trajectory_tells_when_and_where(stored: Path, pipeline: Run) -> None:
