@@ -240,10 +240,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--videos", type=Path, help="folder of the videos in --people")
     parser.add_argument("--people", type=Path, default=PEOPLE, help="who is who in the videos")
     parser.add_argument("--detector", type=Path, help="finds the people in the videos")
-    parser.add_argument("--data", type=Path, required=True, help="folder for what is rendered")
+    parser.add_argument("--data", type=Path, help="folder for simulated people, if wanted")
     parser.add_argument("--rounds", type=int, default=5, help="of the clock")
     parser.add_argument("--output", type=Path, help="JSON file for everything")
     options = parser.parse_args()
+    if not options.videos and not options.data:
+        parser.error("expected --videos, --data, or both")
     if options.videos and not options.detector:
         parser.error("--videos: expected --detector, too")
     return options
@@ -263,7 +265,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     models = models_of(options)
-    tests = list(simulated_sets(options.data))
+    tests = list(simulated_sets(options.data)) if options.data else []
     if options.videos:
         found = passages(options.videos, options.detector, sightings(options.people))
         if not found:
