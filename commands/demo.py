@@ -74,7 +74,10 @@ def run_demo(
 
 
 def score(store: Store, run_id: int, ground_truth: Path) -> dict[str, Evaluation]:
-    """Scores of the run, and of the baselines on the same tracklets and embeddings."""
+    """Scores of the run, and of the baselines on the same tracklets and embeddings.
+
+    What the run takes for things is none of its people; the baselines know no things.
+    """
     names = queries.cameras(store, run_id)
     truth = load_ground_truth(ground_truth, names)
     stored = store.load_tracklets(run_id)
@@ -84,12 +87,12 @@ def score(store: Store, run_id: int, ground_truth: Path) -> dict[str, Evaluation
         for person in queries.identities(store, run_id)
         for passage in queries.trajectory(store, run_id, person.identity)
     }
-    ours = np.array([linked[tracklet.key] for tracklet in tracklets], np.int64)
-    decisions = {OURS: ours} | dict(baselines([embedding for _, embedding in stored]))
-    return {
-        name: evaluate(truth, identified(names, tracklets, identities))
-        for name, identities in decisions.items()
-    }
+    kept = [tracklet for tracklet in tracklets if tracklet.key in linked]
+    ours = np.array([linked[tracklet.key] for tracklet in kept], np.int64)
+    found = {OURS: identified(names, kept, ours)}
+    for name, identities in baselines([embedding for _, embedding in stored]).items():
+        found[name] = identified(names, tracklets, identities)
+    return {name: evaluate(truth, each) for name, each in found.items()}
 
 
 def floor_map_of(path: Path) -> FloorMap:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -237,6 +238,21 @@ def test_scores_beside_baselines_and_with_shuffled_truth(
     wrong = scores_of(output, shuffled)["this project"]
     assert wrong["multi_camera"]["IDF1"] < 70
     assert wrong["per_camera"] == whole["per_camera"]
+
+
+def test_what_is_left_out_as_a_thing_is_not_scored_as_a_person(
+    report: tuple[Path, str, str], site: Path, tmp_path: Path
+) -> None:
+    shutil.copy(report[0] / "demo.db", tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "demo.db")) as connection, connection:
+        query = "SELECT id FROM identity WHERE number = 1"
+        connection.execute(f"UPDATE link SET method = 'unsupported' WHERE identity_id = ({query})")
+    scores = scores_of(tmp_path, site / "ground_truth")
+    assert scores["this project"]["multi_camera"]["IDP"] == pytest.approx(100)
+    assert scores["this project"]["multi_camera"]["IDR"] < 80
+    every = scores_of(report[0], site / "ground_truth")
+    baseline = "one identity per tracklet"
+    assert scores[baseline] == every[baseline]
 
 
 def test_by_default_the_projects_own_models_look_at_pixels(site: Path) -> None:
