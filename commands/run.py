@@ -18,7 +18,7 @@ from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
-from pipeline.association.floor_fit import camera_fits
+from pipeline.association.floor_fit import CameraFit, camera_fits
 from pipeline.association.metric.weights import load_metric
 from pipeline.association.resolver import Knowledge, associate
 from pipeline.association.seen import Seen
@@ -41,7 +41,7 @@ from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
-from pipeline.types import UNSUPPORTED, Clip, NoEmbedding
+from pipeline.types import UNSUPPORTED, Clip
 from storage.linking import UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
@@ -243,9 +243,6 @@ def _conclude(
                 run_id, status.camera_id, status.state.value, status.message, status.frames
             )
     who = associate_run(store, run_id, knowledge)
-    stored = [tracklet for tracklet, _ in store.load_tracklets(run_id)]
-    seen = Seen.of(stored, [NoEmbedding()] * len(stored))
-    fits = camera_fits(seen, knowledge.calibrations)
     failed = [status for status in statuses if status.state is State.FAILED]
     outcome = "interrupted" if interrupted else "failed" if failed else "finished"
     store.end_run(run_id, outcome, _now_us())
@@ -264,10 +261,7 @@ def _conclude(
             s.camera_id: CameraReport(s.state.value, s.frames, s.tracklets, s.message)
             for s in statuses
         },
-        warnings=(
-            *(f"{fit.words}; association allows for it" for fit in fits),
-            *who.left_out,
-        ),
+        warnings=who.warnings,
         exit_code=_exit_code(failed, interrupted),
     )
 
@@ -280,22 +274,25 @@ class Association:
         tracklets: How many there are.
         identities: How many people.
         things: Numbers of identities that are rather things.
+        fits: Cameras whose clock or floor is not that of the others.
     """
 
     tracklets: int
     identities: int
     things: tuple[int, ...]
+    fits: tuple[CameraFit, ...] = ()
 
     @property
-    def left_out(self) -> tuple[str, ...]:
-        """That things are left out, in words; nothing where there are none."""
-        if not self.things:
-            return ()
-        numbers = ", ".join(map(str, self.things))
-        return (
-            f"never moved where other cameras see nobody, and left out as things: identities"
-            f" {numbers} (query identities --things)",
-        )
+    def warnings(self) -> tuple[str, ...]:
+        """What users should know of it, a line each."""
+        found = [f"{fit.words}; association allows for it" for fit in self.fits]
+        if self.things:
+            numbers = ", ".join(map(str, self.things))
+            found.append(
+                "never moved where other cameras see nobody, and left out as things: identities"
+                f" {numbers} (query identities --things)"
+            )
+        return tuple(found)
 
 
 def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> Association:
@@ -304,19 +301,17 @@ def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> Associatio
     Where somebody erases tracklets meanwhile, once more among those that are left.
     """
     stored = store.load_tracklets(run_id)
-    links = associate(
-        [tracklet for tracklet, _ in stored],
-        [embedding for _, embedding in stored],
-        knowledge,
-        _now_us(),
-    )
+    tracklets = [tracklet for tracklet, _ in stored]
+    embeddings = [embedding for _, embedding in stored]
+    links = associate(tracklets, embeddings, knowledge, _now_us())
     try:
         store.set_links(run_id, links)
     except UnknownTrackletError:
         return associate_run(store, run_id, knowledge)
     things = {link.identity for link in links if link.method == UNSUPPORTED}
     people = {link.identity for link in links} - things
-    return Association(len(stored), len(people), tuple(sorted(things)))
+    fits = camera_fits(Seen.of(tracklets, embeddings), knowledge.calibrations)
+    return Association(len(stored), len(people), tuple(sorted(things)), fits)
 
 
 def _exit_code(failed: Sequence[CameraStatus], interrupted: bool) -> int:

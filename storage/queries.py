@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, or_, select
 
 from pipeline.errors import StoreError
 from pipeline.timestamps import to_iso
@@ -166,7 +166,10 @@ def trajectory(store: Store, run_id: int, identity: int) -> list[Passage]:
 
 
 def presence(store: Store, run_id: int, camera: str, from_us: int, to_us: int) -> list[Passage]:
-    """Who was at a camera at some moment from `from_us` to `to_us`, in order of arrival."""
+    """Who was at a camera at some moment from `from_us` to `to_us`, in order of arrival.
+
+    Also whom no decision has been made about; not what is rather a thing than a person.
+    """
     if from_us > to_us:
         raise StoreError(f"expected --from before --to, got {to_iso(from_us)}, {to_iso(to_us)}")
     known = cameras(store, run_id)
@@ -182,6 +185,7 @@ def presence(store: Store, run_id: int, camera: str, from_us: int, to_us: int) -
         TrackletRow.camera_id == of_run.scalar_subquery(),
         TrackletRow.start_us <= to_us,
         TrackletRow.end_us >= from_us,
+        or_(LinkRow.method.is_(None), LinkRow.method != UNSUPPORTED),
     )
     return _passages(store, query)
 

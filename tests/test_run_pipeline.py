@@ -109,8 +109,8 @@ def test_things_are_asked_for_by_themselves(stored: Path, pipeline: Run, tmp_pat
 
 
 def test_what_is_left_out_is_told() -> None:
-    assert Association(tracklets=9, identities=3, things=()).left_out == ()
-    (words,) = Association(tracklets=9, identities=3, things=(4, 7)).left_out
+    assert Association(tracklets=9, identities=3, things=()).warnings == ()
+    (words,) = Association(tracklets=9, identities=3, things=(4, 7)).warnings
     assert "identities 4, 7" in words and "--things" in words
 
 

@@ -38,8 +38,8 @@ INDEPENDENT_EVERY_SECONDS: Final = 5.0
 MAX_INDEPENDENT: Final = 5.0
 """Who is hidden stays so for a while: seconds closer than this count as one, and few in all."""
 LEAST_LOG_ODDS: Final = -1.0
-"""Below this it is no person: next to nobody in the simulated rooms, but of the things that were
-put there nine in ten before one camera, and four in ten before two."""
+"""Below this it is no person. Chosen on simulated rooms with things put into them, and with CMC1 in
+view; nobody sits in these rooms for long, out of another camera's sight."""
 LEVELS_M: Final = (0.2, 0.6, 1.0, 1.4)
 """Of somebody in view at least half of these heights are to be seen."""
 _SPAN: Final = 1 << 40

@@ -276,6 +276,7 @@ def test_what_is_no_person_is_kept_but_neither_listed_nor_exported(
     store.set_links(run_id, [join("north/1", 1), replace(join("north/2", 2), method=UNSUPPORTED)])
     assert [person.identity for person in queries.identities(store, run_id)] == [1]
     assert {row.identity for row in queries.export_rows(store, run_id, "north")} == {1}
+    assert [p.identity for p in queries.presence(store, run_id, "north", 0, 2**62)] == [1]
     assert len(queries.trajectory(store, run_id, 2)) == 1
     assert queries.why(store, run_id, "north/2").method == UNSUPPORTED
 

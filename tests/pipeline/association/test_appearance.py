@@ -6,6 +6,7 @@ import pytest
 from pipeline.association.appearance import (
     DEFAULT_MEAN,
     DEFAULT_SPREAD,
+    FEW_AND_MANY,
     LIMIT,
     OFFSET_TRACKLETS,
     TOWARDS_NEAREST,
@@ -54,8 +55,8 @@ def test_where_the_same_are_much_liker_the_threshold_lies_between() -> None:
     scale = SimilarityScale.for_run(looks, passages, different, None)
     cosines = looks.similarities(different)
     assert scale.threshold > cosines.mean() + 3 * cosines.std()
-    few, many = TOWARDS_NEAREST
-    assert few < scale.threshold / 0.97 < many
+    share = np.interp(np.log(60), np.log(FEW_AND_MANY), TOWARDS_NEAREST)
+    assert scale.threshold == pytest.approx(share * 0.97, abs=0.03)
 
 
 def test_without_impossible_pairs_the_lower_half_of_all_tells() -> None:
