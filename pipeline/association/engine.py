@@ -19,7 +19,7 @@ from pipeline.association.crowding import with_crowding
 from pipeline.association.evidence import links
 from pipeline.association.identities import FREE, solved_among, taken_over
 from pipeline.association.looks import looks_joined
-from pipeline.association.resolver import METHOD, Knowledge, Measure, pose
+from pipeline.association.resolver import METHOD, Knowledge, Measure, marked, pose
 from pipeline.association.seen import Seen
 from pipeline.association.transitions import learn_transition_times
 from pipeline.types import BoolArray, Embedding, IntArray, Link, NoEmbedding, Tracklet
@@ -47,6 +47,7 @@ class AssociationEngine:
         self._keys: set[str] = set()
         self._identities: IntArray = np.empty(0, np.int64)
         self._is_settled: BoolArray = np.empty(0, np.bool_)
+        self._is_thing: BoolArray = np.empty(0, np.bool_)
         self._measure, self._looks = Measure.learned(self._seen, knowledge, None)
         self._learned_from = 0
 
@@ -81,7 +82,10 @@ class AssociationEngine:
             self._looks = with_crowding(moved, passages, impossible, is_new)
         self._identities = np.concatenate([self._identities, identities])[order]
         self._is_settled = np.concatenate([self._is_settled, np.zeros(len(new), np.bool_)])[order]
-        return self._decide(is_new, decided_at_us, PROVISIONAL)
+        self._is_thing = np.concatenate([self._is_thing, np.zeros(len(new), np.bool_)])[order]
+        found = self._decide(is_new, decided_at_us, PROVISIONAL)
+        self._is_thing |= np.isin(self._identities, self._identities[self._is_thing])
+        return marked(found, self._is_thing[is_new])
 
     def resolve(self, now_us: int, decided_at_us: int) -> list[Link]:
         """Decide anew who ended in the window before `now_us`, with all that came since.
@@ -93,13 +97,14 @@ class AssociationEngine:
         self._keep(ends >= now_us - self._window_us - self._longest_us)
         is_free = self._seen.passages.ends >= now_us - self._window_us
         self._learn()
-        before = self._identities
+        before, was_thing = self._identities, self._is_thing
         found = self._decide(is_free, decided_at_us, METHOD)
         if self._measure.times is None and self._learn_times():
             found = self._decide(is_free, decided_at_us, METHOD)
         self._learn_times()
-        changed = (before != self._identities) | ~self._is_settled
+        changed = (before != self._identities) | (was_thing != self._is_thing) | ~self._is_settled
         self._is_settled |= is_free
+        found = marked(found, self._is_thing[is_free])
         return [link for link, is_told in zip(found, changed[is_free], strict=True) if is_told]
 
     def _decide(self, is_free: BoolArray, decided_at_us: int, method: str) -> list[Link]:
@@ -108,6 +113,9 @@ class AssociationEngine:
         problem = pose(self._seen, self._looks, self._knowledge, self._measure, is_free, fixed)
         clusters = solved_among(problem, fixed)
         self._identities, self._next = taken_over(clusters, self._identities, fixed, self._next)
+        if method == METHOD:
+            things = problem.things(self._seen, self._knowledge.calibrations, clusters)
+            self._is_thing = np.where(is_free, things, self._is_thing)
         return links(
             self._seen.tracklets,
             problem.table,
@@ -150,4 +158,5 @@ class AssociationEngine:
         self._looks = self._looks.take(keep)
         self._identities = self._identities[keep]
         self._is_settled = self._is_settled[keep]
+        self._is_thing = self._is_thing[keep]
         self._keys = {tracklet.key for tracklet in self._seen.tracklets}

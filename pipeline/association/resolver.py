@@ -140,7 +140,15 @@ def associate(
         clusters = problem.solved()
     every = np.arange(len(seen))
     found = links(seen.tracklets, problem.table, clusters + 1, decided_at_us, METHOD, every)
-    return problem.without_things(found, seen, knowledge.calibrations, clusters)
+    return marked(found, problem.things(seen, knowledge.calibrations, clusters))
+
+
+def marked(found: Sequence[Link], is_thing: BoolArray) -> list[Link]:
+    """The links, those to what is no person as such."""
+    return [
+        replace(link, method=UNSUPPORTED) if thing else link
+        for link, thing in zip(found, is_thing.tolist(), strict=True)
+    ]
 
 
 def first_round(seen: Seen, knowledge: Knowledge) -> tuple["Problem", IntArray]:
@@ -187,16 +195,10 @@ class Problem:
         """With more pairs that are two people."""
         return replace(self, apart=Pairs.both(self.apart, more))
 
-    def without_things(
-        self, found: Sequence[Link], seen: Seen, calibrations: Calibrations, clusters: IntArray
-    ) -> list[Link]:
-        """The links (N,), those to what is no person marked, but for what a user has joined."""
+    def things(self, seen: Seen, calibrations: Calibrations, clusters: IntArray) -> BoolArray:
+        """Who (N,) is rather a thing than a person, but for what a user has joined."""
         is_thing = unsupported(seen, self.floor, calibrations, clusters)
-        is_thing &= ~np.isin(clusters, clusters[self.together.first])
-        return [
-            replace(link, method=UNSUPPORTED) if thing else link
-            for link, thing in zip(found, is_thing, strict=True)
-        ]
+        return is_thing & ~np.isin(clusters, clusters[self.together.first])
 
     def with_times(
         self, passages: Passages, transitions: Transitions, times: TransitionTimes

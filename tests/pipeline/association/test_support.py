@@ -4,10 +4,12 @@ A camera that looks straight down from 10 m sees the floor from 0 to 10 m each w
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.association.engine import PROVISIONAL, AssociationEngine
 from pipeline.association.floor_tracks import floor_tracks, sampled
 from pipeline.association.resolver import Edits, Knowledge, associate
 from pipeline.association.seen import Seen
@@ -104,11 +106,7 @@ def test_one_calibrated_camera_tells_nothing() -> None:
 @pytest.mark.parametrize("joined", [False, True])
 def test_links_to_things_say_so_but_not_against_a_user(joined: bool) -> None:
     tracklets = [tracklet for _, tracklet in _people()]
-    first, second = _seen("a", 900, _stand(5, 4.5, 20)), _seen("a", 901, _stand(5, 4.5, 20))
-    later = Tracklet(
-        "a", 901, 1, second.frame_indices + 110, second.timestamps_us + 22_000_000, second.boxes,
-        second.scores,
-    )  # fmt: skip
+    first, later = _one_after_the_other()
     tracklets += [first, later]
     edits = Edits(together=((first.key, later.key),)) if joined else Edits()
     views = dict.fromkeys(CAMERAS, ABOVE)
@@ -116,3 +114,28 @@ def test_links_to_things_say_so_but_not_against_a_user(joined: bool) -> None:
     links = associate(tracklets, [NoEmbedding()] * len(tracklets), knowledge, 0)
     marked = {link.tracklet for link in links if link.method == UNSUPPORTED}
     assert marked == (set() if joined else {first.key, later.key})
+
+
+def test_while_people_come_a_thing_is_found_once_and_what_joins_it_is_one() -> None:
+    """First taken for somebody; its next track is told as what it is, at once."""
+    first, later = _one_after_the_other()
+    knowledge = Knowledge(dict.fromkeys(CAMERAS, ABOVE), {}, AssociationSettings())
+    engine = AssociationEngine(knowledge, window_seconds=1e6)
+    tracklets = [*(tracklet for _, tracklet in _people()), first]
+    told = {each.tracklet: each.method for each in engine.add(tracklets, _blind(tracklets), 0)}
+    assert told[first.key] == PROVISIONAL
+    told |= {each.tracklet: each.method for each in engine.resolve(SECONDS * 1_000_000, 0)}
+    assert {key for key, method in told.items() if method == UNSUPPORTED} == {first.key}
+    (link,) = engine.add([later], [NoEmbedding()], 0)
+    assert link.method == UNSUPPORTED
+
+
+def _blind(tracklets: Sequence[Tracklet]) -> list[NoEmbedding]:
+    return [NoEmbedding()] * len(tracklets)
+
+
+def _one_after_the_other() -> tuple[Tracklet, Tracklet]:
+    """What stands there for 42 seconds, but for two in the middle."""
+    first, second = _seen("a", 900, _stand(5, 4.5, 20)), _seen("a", 901, _stand(5, 4.5, 20))
+    frames, times = second.frame_indices + 110, second.timestamps_us + 22_000_000
+    return first, replace(second, frame_indices=frames, timestamps_us=times)
