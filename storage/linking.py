@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from pipeline.types import Link
 from storage import rows
@@ -21,21 +22,64 @@ def replace_links(connection: Connection, run_id: int, links: Sequence[Link], no
         UnknownTrackletError: A link or its evidence names a tracklet that the run does not have.
         ValueError: A link holds evidence that is no finite number.
     """
+    tracklets = rows.tracklet_ids(connection, run_id)
+    unknown = _named(links) - set(tracklets)
+    if unknown:
+        raise UnknownTrackletError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
+    of_run = select(TrackletRow.id).where(TrackletRow.run_id == run_id)
+    _close(connection, LinkRow.tracklet_id.in_(of_run), now_us)
+    _add(connection, run_id, links, tracklets, now_us)
+
+
+def add_links(
+    connection: Connection, run_id: int, links: Sequence[Link], now_us: int
+) -> frozenset[str]:
+    """Close the open links of these tracklets and put these in their place; others stay.
+
+    Returns:
+        Keys of tracklets that the run does not have, or has no more: links of theirs, and what
+        evidence says of them, are left out.
+
+    Raises:
+        ValueError: A link holds evidence that is no finite number.
+    """
+    named = _named(links)
+    tracklets = rows.tracklet_ids_of(connection, run_id, named)
+    known = [
+        replace(link, pairs=tuple(pair for pair in link.pairs if pair.other in tracklets))
+        for link in links
+        if link.tracklet in tracklets
+    ]
+    for some in rows.batched([tracklets[link.tracklet] for link in known], rows.KEYS_AT_ONCE):
+        _close(connection, LinkRow.tracklet_id.in_(some), now_us)
+    _add(connection, run_id, known, tracklets, now_us)
+    return frozenset(named - set(tracklets))
+
+
+def _named(links: Sequence[Link]) -> set[str]:
+    """Keys of all tracklets that links and their evidence name."""
+    return {link.tracklet for link in links} | {p.other for link in links for p in link.pairs}
+
+
+def _close(connection: Connection, which: ColumnElement[bool], now_us: int) -> None:
+    """Close the open ones of some links."""
+    connection.execute(
+        update(LinkRow).where(LinkRow.valid_to_us.is_(None), which).values(valid_to_us=now_us)
+    )
+
+
+def _add(
+    connection: Connection,
+    run_id: int,
+    links: Sequence[Link],
+    tracklets: dict[str, int],
+    now_us: int,
+) -> None:
+    """Put links and their evidence down."""
     for link in links:
         for evidence in (link.evidence, *(pair.evidence for pair in link.pairs)):
             if not math.isfinite(evidence.log_odds):
                 raise ValueError(f"links: expected finite evidence for {link.tracklet}")
-    tracklets = rows.tracklet_ids(connection, run_id)
-    others = {pair.other for link in links for pair in link.pairs}
-    unknown = ({link.tracklet for link in links} | others) - set(tracklets)
-    if unknown:
-        raise UnknownTrackletError(f"links: unknown tracklet {min(unknown)} in run {run_id}")
-    of_run = select(TrackletRow.id).where(TrackletRow.run_id == run_id)
-    connection.execute(
-        update(LinkRow)
-        .where(LinkRow.valid_to_us.is_(None), LinkRow.tracklet_id.in_(of_run))
-        .values(valid_to_us=now_us)
-    )
     identities = _identity_ids(connection, run_id, {link.identity for link in links}, now_us)
     link_ids = _add_links(connection, links, tracklets, identities)
     pairs = [
@@ -50,14 +94,22 @@ def _identity_ids(
     connection: Connection, run_id: int, numbers: set[int], now_us: int
 ) -> dict[int, int]:
     """Rows of the identities with these numbers, made where they are new."""
-    query = select(Identity.number, Identity.id).where(Identity.run_id == run_id)
-    known = {number for number, _ in connection.execute(query)}
+    known = _known_identities(connection, run_id, numbers)
     new: list[dict[str, object]] = [
         {"run_id": run_id, "number": number, "created_at_us": now_us}
-        for number in sorted(numbers - known)
+        for number in sorted(numbers - set(known))
     ]
     rows.insert_all(connection, Identity, new)
-    return {row.number: row.id for row in connection.execute(query)}
+    return _known_identities(connection, run_id, numbers) if new else known
+
+
+def _known_identities(connection: Connection, run_id: int, numbers: set[int]) -> dict[int, int]:
+    query = select(Identity.number, Identity.id).where(Identity.run_id == run_id)
+    return {
+        row.number: row.id
+        for some in rows.batched(sorted(numbers), rows.KEYS_AT_ONCE)
+        for row in connection.execute(query.where(Identity.number.in_(some)))
+    }
 
 
 def _add_links(

@@ -1,6 +1,7 @@
 """Between the pipeline's values and the store's rows."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, TrackletRo
 
 HALF = np.dtype("<f2")
 POINTS_AT_ONCE = 10_000
+KEYS_AT_ONCE = 500
 
 
 def tracklet_key(camera: str, track_id: int, part: int) -> str:
@@ -66,6 +68,35 @@ def tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
         tracklet_key(name, track_id, part): row_id
         for name, track_id, part, row_id in connection.execute(query)
     }
+
+
+def tracklet_ids_of(connection: Connection, run_id: int, keys: Collection[str]) -> dict[str, int]:
+    """Numbers of the rows of some of a run's tracklets, by `Tracklet.key`; unknown ones have none.
+
+    What it costs depends on how many are asked for, not on how many the run has.
+    """
+    tracks: defaultdict[str, set[int]] = defaultdict(set)
+    for key in keys:
+        camera, _, track = key.rpartition("/")
+        tracks[camera].add(int(track.partition(".")[0]))
+    columns = select(TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
+    of_run = columns.join(Camera, Camera.id == TrackletRow.camera_id).where(
+        TrackletRow.run_id == run_id
+    )
+    found = {
+        tracklet_key(camera, track_id, part): row_id
+        for camera, numbers in tracks.items()
+        for some in batched(sorted(numbers), KEYS_AT_ONCE)
+        for track_id, part, row_id in connection.execute(
+            of_run.where(Camera.name == camera, TrackletRow.track_id.in_(some))
+        )
+    }
+    return {key: found[key] for key in keys if key in found}
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The items, so many at a time."""
+    return (items[begin : begin + size] for begin in range(0, len(items), size))
 
 
 def of_points(tracklet_id: int, tracklet: Tracklet) -> Iterator[dict[str, object]]:

@@ -19,7 +19,7 @@ from pipeline.types import (
 )
 from storage import embeddings, rows
 from storage.engine import checkpoint, open_engine, reading, shown, writing
-from storage.linking import replace_links
+from storage.linking import add_links, replace_links
 from storage.schema import (
     SCORE_SCALE,
     Camera,
@@ -226,6 +226,19 @@ class Store:
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
             replace_links(connection, run_id, links, now_us)
+
+    def add_links(self, run_id: int, links: Sequence[Link]) -> frozenset[str]:
+        """New versions of who some tracklets are; the links of others stay as they are.
+
+        Returns:
+            Keys of tracklets that are named and that the run does not have, or has no more.
+
+        Raises:
+            ValueError: A link holds evidence that is no finite number.
+        """
+        now_us = time.time_ns() // 1000
+        with writing(self.engine) as connection:
+            return add_links(connection, run_id, links, now_us)
 
     def erase_expired(self, site: str, stored_before_us: int) -> int:
         """Erase the site's tracklets stored earlier, with all that hangs on them; how many."""

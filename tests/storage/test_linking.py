@@ -1,0 +1,64 @@
+"""Links while people come: some tracklets at a time, in versions."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from pipeline.types import EncodedTracklet, Evidence, Link
+from storage import queries
+from storage.engine import reading
+from storage.schema import LinkRow
+from storage.store import Store
+
+Begin = Callable[[Store], int]
+Make = Callable[..., EncodedTracklet]
+Join = Callable[..., Link]
+
+
+def _who(store: Store, run_id: int) -> dict[str, int]:
+    people = [person.identity for person in queries.identities(store, run_id)]
+    return {p.tracklet: one for one in people for p in queries.trajectory(store, run_id, one)}
+
+
+def test_links_of_others_stay(store: Store, begin: Begin, make: Make, join: Join) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("gate", 1), make("gate", 2)])
+    assert store.add_links(run_id, [join("north/1", 1), join("gate/1", 2)]) == frozenset()
+    assert store.add_links(run_id, [join("gate/1", 1), join("gate/2", 3)]) == frozenset()
+    assert _who(store, run_id) == {"north/1": 1, "gate/1": 1, "gate/2": 3}
+    with reading(store.engine) as connection:
+        closed = select(func.count()).where(LinkRow.valid_to_us.is_not(None))
+        assert connection.execute(closed).scalar_one() == 1
+
+
+def test_what_has_been_erased_is_told_and_left_out(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1)])
+    compared = join("north/1", 1, [("gate/7", 0.9, True)])
+    assert store.add_links(run_id, [compared, join("gate/8", 2)]) == {"gate/7", "gate/8"}
+    assert _who(store, run_id) == {"north/1": 1}
+    assert queries.why(store, run_id, "north/1").pairs == ()
+
+
+def test_more_than_one_statement_takes(store: Store, begin: Begin, make: Make, join: Join) -> None:
+    run_id, count = begin(store), 1100
+    store.add_tracklets(run_id, [make("north", track) for track in range(1, count + 1)])
+    for identity_of in (lambda i: i, lambda i: 1 + i % 7):
+        links = [join(f"north/{i}", identity_of(i)) for i in range(1, count + 1)]
+        assert store.add_links(run_id, links) == frozenset()
+        assert _who(store, run_id) == {link.tracklet: link.identity for link in links}
+
+
+def test_evidence_must_be_finite_and_nothing_changes(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1)])
+    store.add_links(run_id, [join("north/1", 1)])
+    bad = Link("north/1", 2, Evidence(float("nan"), 0.0, 0.0, 0.0), (), 0, "test")
+    with pytest.raises(ValueError, match="finite"):
+        store.add_links(run_id, [bad])
+    assert _who(store, run_id) == {"north/1": 1}
