@@ -8,7 +8,7 @@ longest absence as well is forgotten here: memory and work depend on how many pe
 window, not on how many have come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -68,24 +68,35 @@ class AssociationEngine:
         if not tracklets:
             return []
         new = Seen.of(tracklets, embeddings)
-        identities = self._replace(new)
-        self._keys.update(tracklet.key for tracklet in tracklets)
-        self._seen, order = self._seen.joined(new)
-        is_new = (np.arange(len(self._seen)) >= len(self._identities))[order]
-        if len(self._seen) > 2 * self._learned_from:
-            self._learn()
-        else:
-            moved = self._measure.offsets.taken_away(new.looks, new.passages)
-            moved = looks_joined(self._looks, moved).take(order)
-            passages = self._seen.passages
-            impossible = cannot_link(passages, self._knowledge.transitions)
-            self._looks = with_crowding(moved, passages, impossible, is_new)
-        self._identities = np.concatenate([self._identities, identities])[order]
-        self._is_settled = np.concatenate([self._is_settled, np.zeros(len(new), np.bool_)])[order]
-        self._is_thing = np.concatenate([self._is_thing, np.zeros(len(new), np.bool_)])[order]
+        is_new = self._take_in(new, self._replace(new), is_settled=False)
         found = self._decide(is_new, decided_at_us, PROVISIONAL)
         self._is_thing |= np.isin(self._identities, self._identities[self._is_thing])
         return marked(found, self._is_thing[is_new])
+
+    def remember(
+        self,
+        tracklets: Sequence[Tracklet],
+        embeddings: Sequence[Embedding | NoEmbedding],
+        identities: Mapping[str, int],
+    ) -> None:
+        """Take in what was decided before a restart; it may be decided anew in the window.
+
+        Args:
+            tracklets: None of them known here yet.
+            embeddings: Theirs.
+            identities: By the tracklets' keys, of all of them.
+        """
+        if not tracklets:
+            return
+        new = Seen.of(tracklets, embeddings)
+        known = np.array([identities[each.key] for each in new.tracklets], np.int64)
+        self._take_in(new, known, is_settled=True)
+        self._next = max(self._next, int(known.max()) + 1)
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Forget tracklets that have been erased."""
+        if not self._keys.isdisjoint(keys):
+            self._keep(np.array([each.key not in keys for each in self._seen.tracklets], np.bool_))
 
     def resolve(self, now_us: int, decided_at_us: int) -> list[Link]:
         """Decide anew who ended in the window before `now_us`, with all that came since.
@@ -106,6 +117,25 @@ class AssociationEngine:
         self._is_settled |= is_free
         found = marked(found, self._is_thing[is_free])
         return [link for link, is_told in zip(found, changed[is_free], strict=True) if is_told]
+
+    def _take_in(self, new: Seen, identities: IntArray, *, is_settled: bool) -> BoolArray:
+        """Add tracklets that are not known yet; which of all (N,) they are."""
+        self._keys.update(tracklet.key for tracklet in new.tracklets)
+        self._seen, order = self._seen.joined(new)
+        is_new = (np.arange(len(self._seen)) >= len(self._identities))[order]
+        if len(self._seen) > 2 * self._learned_from:
+            self._learn()
+        else:
+            moved = self._measure.offsets.taken_away(new.looks, new.passages)
+            moved = looks_joined(self._looks, moved).take(order)
+            passages = self._seen.passages
+            impossible = cannot_link(passages, self._knowledge.transitions)
+            self._looks = with_crowding(moved, passages, impossible, is_new)
+        settled = np.full(len(new), is_settled)
+        self._identities = np.concatenate([self._identities, identities])[order]
+        self._is_settled = np.concatenate([self._is_settled, settled])[order]
+        self._is_thing = np.concatenate([self._is_thing, np.zeros(len(new), np.bool_)])[order]
+        return is_new
 
     def _decide(self, is_free: BoolArray, decided_at_us: int, method: str) -> list[Link]:
         """Identities of the free, and their links."""

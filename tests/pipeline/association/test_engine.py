@@ -159,3 +159,31 @@ def test_first_links_read_cosines_by_what_has_come_already(tracklet: Make) -> No
     truth = {one.key: one.track_id // 100 for one in people}
     pairs = [(a, b) for a in told for b in told if a < b and truth[a] == truth[b]]
     assert np.mean([told[a] == told[b] for a, b in pairs]) > 0.5
+
+
+def test_after_a_restart_it_goes_on_as_if_there_had_been_none(tracklet: Make) -> None:
+    people, looks = _walk(tracklet, 5)
+    half = len(people) // 2
+    steady = AssociationEngine(KNOWLEDGE, window_seconds=1e6)
+    told = _told({}, steady.add(people[:half], looks[:half], 0))
+    told = _told(told, steady.resolve(people[half - 1].end_us, 0))
+    again = AssociationEngine(KNOWLEDGE, window_seconds=1e6)
+    again.remember(people[:half], looks[:half], told)
+    assert len(again) == half
+    new = again.add(people[half:], looks[half:], 0)
+    assert _told({}, new) == _told({}, steady.add(people[half:], looks[half:], 0))
+    end_us = people[-1].end_us
+    first, second = (_told(_told(told, new), each.resolve(end_us, 0)) for each in (steady, again))
+    assert first == second
+
+
+def test_what_has_been_erased_is_forgotten(tracklet: Make) -> None:
+    people, looks = _walk(tracklet, 3, people=2)
+    engine = AssociationEngine(KNOWLEDGE, window_seconds=1e6)
+    engine.add(people, looks, 0)
+    gone = {people[0].key, people[3].key, "a/999"}
+    engine.forget(gone)
+    assert len(engine) == len(people) - 2
+    links = engine.resolve(people[-1].end_us, 0)
+    named = {link.tracklet for link in links} | {p.other for link in links for p in link.pairs}
+    assert named == {each.key for each in people} - gone
