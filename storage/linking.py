@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from pipeline.types import Link
 from storage import rows
-from storage.schema import Identity, LinkPair, LinkRow, TrackletRow
+from storage.schema import Camera, Identity, LinkPair, LinkRow, TrackletRow
 
 
 class UnknownTrackletError(ValueError):
@@ -54,6 +54,22 @@ def add_links(
         _close(connection, LinkRow.tracklet_id.in_(some), now_us)
     _add(connection, run_id, known, tracklets, now_us)
     return frozenset(named - set(tracklets))
+
+
+def current_identities(connection: Connection, run_id: int) -> dict[str, int]:
+    """Numbers of the identities that hold, by the tracklets' keys."""
+    query = (
+        select(Camera.name, TrackletRow.track_id, TrackletRow.part, Identity.number)
+        .select_from(LinkRow)
+        .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
+        .join(Camera, Camera.id == TrackletRow.camera_id)
+        .join(Identity, Identity.id == LinkRow.identity_id)
+        .where(TrackletRow.run_id == run_id, LinkRow.valid_to_us.is_(None))
+    )
+    return {
+        rows.tracklet_key(camera, track_id, part): number
+        for camera, track_id, part, number in connection.execute(query)
+    }
 
 
 def _named(links: Sequence[Link]) -> set[str]:

@@ -2,12 +2,22 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from pipeline.types import (
     Embedding,
@@ -19,7 +29,7 @@ from pipeline.types import (
 )
 from storage import embeddings, rows
 from storage.engine import checkpoint, open_engine, reading, shown, writing
-from storage.linking import add_links, replace_links
+from storage.linking import add_links, current_identities, replace_links
 from storage.schema import (
     SCORE_SCALE,
     Camera,
@@ -194,11 +204,21 @@ class Store:
                 update(Run).where(Run.id == run_id).values(status=status, ended_at_us=ended_at_us)
             )
 
-    def load_tracklets(self, run_id: int) -> list[tuple[Tracklet, Embedding | NoEmbedding]]:
-        """What association works on, ordered by camera, start, track and part."""
+    def load_tracklets(
+        self, run_id: int, ended_since_us: int | None = None
+    ) -> list[tuple[Tracklet, Embedding | NoEmbedding]]:
+        """What association works on, ordered by camera, start, track and part.
+
+        Args:
+            run_id: Of which run.
+            ended_since_us: Only those that ended then or later.
+        """
+        chosen = TrackletRow.run_id == run_id
+        if ended_since_us is not None:
+            chosen &= TrackletRow.end_us >= ended_since_us
         with reading(self.engine) as connection:
-            found = connection.execute(_tracklets_query(run_id)).all()
-            points = rows.points_by_tracklet(connection.execute(_points_query(run_id)))
+            found = connection.execute(_tracklets_query(chosen)).all()
+            points = rows.points_by_tracklet(connection.execute(_points_query(chosen)))
         return [(rows.tracklet(row, points[row.id]), rows.embedding(row)) for row in found]
 
     def encoders(self, run_id: int) -> list[EncoderIdentity]:
@@ -239,6 +259,22 @@ class Store:
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
             return add_links(connection, run_id, links, now_us)
+
+    def newest_us(self, run_id: int) -> int | None:
+        """When the run's last tracklet ended; None where it has none."""
+        query = select(func.max(TrackletRow.end_us)).where(TrackletRow.run_id == run_id)
+        with reading(self.engine) as connection:
+            return connection.execute(query).scalar_one()
+
+    def current_identities(self, run_id: int) -> dict[str, int]:
+        """Numbers of the identities that hold, by the tracklets' keys."""
+        with reading(self.engine) as connection:
+            return current_identities(connection, run_id)
+
+    def missing(self, run_id: int, keys: Collection[str]) -> frozenset[str]:
+        """Which of these tracklets the run does not have, or has no more."""
+        with reading(self.engine) as connection:
+            return frozenset(keys) - set(rows.tracklet_ids_of(connection, run_id, keys))
 
     def erase_expired(self, site: str, stored_before_us: int) -> int:
         """Erase the site's tracklets stored earlier, with all that hangs on them; how many."""
@@ -311,7 +347,7 @@ def _add(
     return rows.inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
 
 
-def _tracklets_query(run_id: int) -> Select[*tuple[Any, ...]]:
+def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             TrackletRow.id,
@@ -331,12 +367,12 @@ def _tracklets_query(run_id: int) -> Select[*tuple[Any, ...]]:
         )
         .outerjoin(EmbeddingRow, EmbeddingRow.tracklet_id == TrackletRow.id)
         .outerjoin(Encoder, Encoder.id == EmbeddingRow.encoder_id)
-        .where(TrackletRow.run_id == run_id)
+        .where(chosen)
         .order_by(RunCamera.position, TrackletRow.start_us, TrackletRow.track_id, TrackletRow.part)
     )
 
 
-def _points_query(run_id: int) -> Select[*tuple[Any, ...]]:
+def _points_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             TrackPoint.tracklet_id,
@@ -349,7 +385,7 @@ def _points_query(run_id: int) -> Select[*tuple[Any, ...]]:
             TrackPoint.score,
         )
         .join(TrackletRow, TrackletRow.id == TrackPoint.tracklet_id)
-        .where(TrackletRow.run_id == run_id)
+        .where(chosen)
         .order_by(TrackPoint.tracklet_id, TrackPoint.frame_index)
     )
 

@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from pipeline.types import EncodedTracklet
@@ -22,11 +23,18 @@ class Writer:
     Args:
         store: Where to.
         run_id: The run that they belong to.
+        committed: Called with each batch when it is stored.
     """
 
-    def __init__(self, store: Store, run_id: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: int,
+        committed: Callable[[Sequence[EncodedTracklet]], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._run_id = run_id
+        self._committed = committed
         self._queue: queue.Queue[EncodedTracklet | None] = queue.Queue(WAITING_TRACKLETS)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
@@ -63,6 +71,7 @@ class Writer:
                 continue  # drained, so that nobody waits for ever
             try:
                 self._store.add_tracklets(self._run_id, batch)
+                self._committed(batch)
             # Kept for the threads that put, whatever it is.
             except BaseException as error:
                 self._failure = error

@@ -55,6 +55,16 @@ class AssociationEngine:
         """How many tracklets are remembered."""
         return len(self._seen)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """Of the tracklets that are remembered."""
+        return frozenset(self._keys)
+
+    @property
+    def reach_us(self) -> int:
+        """How long somebody is remembered: window and longest absence, microseconds."""
+        return self._window_us + self._longest_us
+
     def add(
         self,
         tracklets: Sequence[Tracklet],
@@ -84,14 +94,15 @@ class AssociationEngine:
         Args:
             tracklets: None of them known here yet.
             embeddings: Theirs.
-            identities: By the tracklets' keys, of all of them.
+            identities: By the tracklets' keys, of all of them, and perhaps of others: no number is
+                given again.
         """
+        self._next = max([self._next, *(number + 1 for number in identities.values())])
         if not tracklets:
             return
         new = Seen.of(tracklets, embeddings)
         known = np.array([identities[each.key] for each in new.tracklets], np.int64)
         self._take_in(new, known, is_settled=True)
-        self._next = max(self._next, int(known.max()) + 1)
 
     def forget(self, keys: Collection[str]) -> None:
         """Forget tracklets that have been erased."""
@@ -105,7 +116,7 @@ class AssociationEngine:
         than window and longest absence together is forgotten.
         """
         ends = self._seen.passages.ends
-        self._keep(ends >= now_us - self._window_us - self._longest_us)
+        self._keep(ends >= now_us - self.reach_us)
         is_free = self._seen.passages.ends >= now_us - self._window_us
         self._learn()
         before, was_thing = self._identities, self._is_thing

@@ -1,0 +1,135 @@
+"""Who is who while cameras run: tracklets get identities as soon as they are stored."""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from itertools import chain
+from types import TracebackType
+
+from pipeline.association.engine import AssociationEngine
+from pipeline.association.resolver import Knowledge
+from pipeline.types import Embedding, EncodedTracklet, Link, NoEmbedding, Tracklet
+from storage.store import Store
+
+WINDOW_SECONDS = 600.0
+"""What ended no longer ago may still change its identity."""
+RESOLVE_EVERY_SECONDS = 60.0
+WAITING_BATCHES = 1000
+"""Whoever puts waits when this many do: memory stays bounded."""
+
+
+class LiveAssociation:
+    """The association of a live run, in a thread of its own.
+
+    Tracklets get a provisional identity when they come, and are decided anew every minute; at the
+    end all in the window once more. After a failure every call raises it.
+
+    Args:
+        store: Where tracklets are, and links go.
+        run_id: Of which run; what it has stored already is remembered.
+        knowledge: Of the site.
+        resolve_every_seconds: How often it is decided anew.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: int,
+        knowledge: Knowledge,
+        resolve_every_seconds: float = RESOLVE_EVERY_SECONDS,
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._every_seconds = resolve_every_seconds
+        self._engine = AssociationEngine(knowledge, WINDOW_SECONDS)
+        self._newest_us = 0
+        self._queue: queue.Queue[Sequence[EncodedTracklet] | None] = queue.Queue(WAITING_BATCHES)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, name="association", daemon=True)
+
+    def __enter__(self) -> "LiveAssociation":
+        self._remember()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if error is None:
+            self._check()
+
+    @property
+    def remembered(self) -> frozenset[str]:
+        """Keys of the tracklets that newcomers are compared with."""
+        return self._engine.keys
+
+    def put(self, stored: Sequence[EncodedTracklet]) -> None:
+        """Tracklets that have been committed; raises what has stopped the association."""
+        self._check()
+        self._queue.put(stored)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _serve(self) -> None:
+        ended = False
+        resolve_at = time.monotonic() + self._every_seconds
+        while not ended:
+            some, ended = self._next(resolve_at)
+            try:
+                if self._failure is None:
+                    self._add([(each.tracklet, each.embedding) for each in some])
+                    if ended or time.monotonic() >= resolve_at:
+                        self._resolve()
+                        resolve_at = time.monotonic() + self._every_seconds
+            # Kept for the threads that put, whatever it is.
+            except BaseException as error:
+                self._failure = error
+
+    def _next(self, until: float) -> tuple[list[EncodedTracklet], bool]:
+        """All that waits, or comes first until then; and whether that was all."""
+        batches: list[Sequence[EncodedTracklet]] = []
+        try:
+            item = self._queue.get(timeout=max(until - time.monotonic(), 0))
+            while item is not None:
+                batches.append(item)
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return list(chain.from_iterable(batches)), False
+        return list(chain.from_iterable(batches)), True
+
+    def _remember(self) -> None:
+        """What the run has stored in the time that counts; who was stored last has no link yet."""
+        newest_us = self._store.newest_us(self._run_id)
+        if newest_us is None:
+            return
+        self._newest_us = newest_us
+        stored = self._store.load_tracklets(self._run_id, newest_us - self._engine.reach_us)
+        who = self._store.current_identities(self._run_id)
+        linked = [each for each in stored if each[0].key in who]
+        self._engine.remember([t for t, _ in linked], [e for _, e in linked], who)
+        self._add([each for each in stored if each[0].key not in who])
+
+    def _add(self, some: Sequence[tuple[Tracklet, Embedding | NoEmbedding]]) -> None:
+        tracklets = [tracklet for tracklet, _ in some]
+        self._newest_us = max((self._newest_us, *(each.end_us for each in tracklets)))
+        self._link(self._engine.add(tracklets, [embedding for _, embedding in some], _now_us()))
+
+    def _resolve(self) -> None:
+        self._engine.forget(self._store.missing(self._run_id, self._engine.keys))
+        self._link(self._engine.resolve(self._newest_us, _now_us()))
+
+    def _link(self, links: Sequence[Link]) -> None:
+        if links:
+            self._engine.forget(self._store.add_links(self._run_id, links))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,111 @@
+"""Identities while people come, in a store that is really there."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands.live_association import LiveAssociation
+from pipeline.association.resolver import Knowledge
+from pipeline.config import AssociationSettings
+from pipeline.errors import StoreError
+from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Tracklet
+from storage import queries
+from storage.store import CameraRecord, RunRecord, Store, open_store
+from storage.writer import Writer
+
+ENCODER = EncoderIdentity("mine", "0" * 64, 8)
+KNOWLEDGE = Knowledge({}, {}, AssociationSettings(similarity_threshold=0.6))
+PEOPLE, VISITS = 4, 4
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True) as opened:
+        yield opened
+
+
+def _begin(store: Store) -> int:
+    cameras = tuple(CameraRecord(name, f"{name}.mp4", calibrated=False) for name in "abc")
+    return store.begin_run(RunRecord("plaza", "{}", "none", cameras, 0))
+
+
+def _visits() -> list[list[EncodedTracklet]]:
+    """Of each minute, everybody at one of three cameras; track numbers tell who it is."""
+    rng = np.random.default_rng(4)
+    looks = rng.normal(size=(PEOPLE, 8))
+    return [
+        [_visit(rng, look, visit, person) for person, look in enumerate(looks)]
+        for visit in range(VISITS)
+    ]
+
+
+def _visit(rng: np.random.Generator, look: np.ndarray, visit: int, person: int) -> EncodedTracklet:
+    times = (np.arange(5) + 60 * visit + 10 * person) * 1_000_000
+    boxes = np.tile(np.array((0, 0, 10, 20), np.float32), (5, 1))
+    number = 10 * visit + person + 1
+    camera = "abc"[visit % 3]
+    tracklet = Tracklet(camera, number, 1, np.arange(5), times, boxes, np.ones(5, np.float32))
+    vector = (look + 0.1 * rng.normal(size=8)).astype(np.float32)
+    return EncodedTracklet(tracklet, Embedding(vector / np.linalg.norm(vector), ENCODER), ())
+
+
+def _follow(store: Store, run_id: int, visits: Sequence[Sequence[EncodedTracklet]]) -> None:
+    with LiveAssociation(store, run_id, KNOWLEDGE) as live, Writer(store, run_id, live.put) as sink:
+        for encoded in visits:
+            for each in encoded:
+                sink.put(each)
+
+
+def _who(store: Store, run_id: int) -> dict[int, set[int]]:
+    """Persons by identity."""
+    people = [person.identity for person in queries.identities(store, run_id)]
+    return {
+        identity: {
+            (int(passage.tracklet.rpartition("/")[2]) - 1) % 10
+            for passage in queries.trajectory(store, run_id, identity)
+        }
+        for identity in people
+    }
+
+
+def test_who_comes_again_is_known(store: Store) -> None:
+    run_id = _begin(store)
+    _follow(store, run_id, _visits())
+    assert sorted(map(sorted, _who(store, run_id).values())) == [[0], [1], [2], [3]]
+    assert len(store.current_identities(run_id)) == PEOPLE * VISITS
+
+
+def test_after_a_restart_people_keep_their_numbers(store: Store) -> None:
+    """What was stored last, before a crash, has no link: it gets one."""
+    run_id, visits = _begin(store), _visits()
+    _follow(store, run_id, visits[:2])
+    before = _who(store, run_id)
+    store.add_tracklets(run_id, visits[2])
+    _follow(store, run_id, visits[3:])
+    assert _who(store, run_id) == before
+    assert len(store.current_identities(run_id)) == PEOPLE * VISITS
+
+
+def test_what_is_erased_is_forgotten_here_too(store: Store) -> None:
+    run_id, visits = _begin(store), _visits()
+    live = LiveAssociation(store, run_id, KNOWLEDGE, resolve_every_seconds=0.02)
+    with live:
+        for encoded in visits[:2]:
+            store.add_tracklets(run_id, encoded)
+            live.put(encoded)
+        store.erase_expired("plaza", 2**62)
+        store.add_tracklets(run_id, visits[2])
+        live.put(visits[2])
+    assert set(store.current_identities(run_id)) == {each.tracklet.key for each in visits[2]}
+    assert live.remembered == frozenset(each.tracklet.key for each in visits[2])
+
+
+def test_what_stops_it_is_told(store: Store) -> None:
+    run_id = _begin(store)
+    with pytest.raises(StoreError), LiveAssociation(store, run_id, KNOWLEDGE) as live:
+        store.add_tracklets(run_id, _visits()[0])
+        store.engine.dispose()
+        Path(str(store.engine.url.database)).unlink()
+        live.put(_visits()[0])
