@@ -84,6 +84,8 @@ class Run(Base):
     settings_json: Mapped[str] = mapped_column(Text)  # without credentials
     settings_sha256: Mapped[str] = mapped_column(String(64))
     detector: Mapped[str] = mapped_column(Text)
+    # Of its tracklets the longest: what overlaps [a, b] starts in [a - longest, b], an index range.
+    longest_us: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class RunCamera(Base):
@@ -124,6 +126,8 @@ class TrackletRow(Base):
     boxes: Mapped[int] = mapped_column(Integer)
     mean_score: Mapped[int] = mapped_column(Integer)  # per mille
     stored_at_us: Mapped[int] = mapped_column(BigInteger)
+    # About what it takes, with all that hangs on it: see `sizes`.
+    size_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class TrackPoint(Base):
@@ -179,6 +183,7 @@ class Identity(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), type_=Key)
     number: Mapped[int] = mapped_column(Integer)
     created_at_us: Mapped[int] = mapped_column(BigInteger)
+    label: Mapped[str | None] = mapped_column(Text)  # a name, where the site allows names
 
 
 class LinkRow(Base):
@@ -232,3 +237,61 @@ class LinkPair(Base):
     ground_plane: Mapped[float]
     edits: Mapped[float]
     same_identity: Mapped[bool] = mapped_column(Boolean)
+
+
+class Edit(Base):
+    """What a user decided about identities; it holds until it is undone.
+
+    What it says of tracklets outlives the numbers of identities: those that moved and those that
+    they joined are one person, and none of those that were left is.
+    """
+
+    __tablename__ = "edit"
+    __table_args__ = (
+        CheckConstraint("kind IN ('merge', 'split', 'relabel', 'confirm', 'reject')", name="kind"),
+        Index(None, "run_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), type_=Key)
+    kind: Mapped[str] = mapped_column(String(16))
+    made_at_us: Mapped[int] = mapped_column(BigInteger)
+    undone_at_us: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class EditTracklet(Base):
+    """A tracklet that an edit speaks of, and the link that it had before."""
+
+    __tablename__ = "edit_tracklet"
+    __table_args__ = (
+        CheckConstraint("role IN ('moved', 'joined', 'left')", name="role"),
+        Index(None, "tracklet_id"),
+        Index(None, "link_id"),
+    )
+
+    edit_id: Mapped[int] = mapped_column(
+        ForeignKey("edit.id", ondelete="CASCADE"), primary_key=True, type_=Key
+    )
+    tracklet_id: Mapped[int] = mapped_column(
+        ForeignKey("tracklet.id", ondelete="CASCADE"), primary_key=True, type_=Key
+    )
+    role: Mapped[str] = mapped_column(String(8))
+    link_id: Mapped[int | None] = mapped_column(
+        ForeignKey("link.id", ondelete="SET NULL"), type_=Key
+    )
+
+
+class Audit(Base):
+    """That something was exported, edited or erased: what, when, how much; nobody's data.
+
+    It outlives the run that it speaks of.
+    """
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    at_us: Mapped[int] = mapped_column(BigInteger)
+    action: Mapped[str] = mapped_column(String(16))
+    site: Mapped[str] = mapped_column(String(64))
+    run_id: Mapped[int | None] = mapped_column(BigInteger)
+    details_json: Mapped[str] = mapped_column(Text)  # counts and kinds

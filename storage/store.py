@@ -27,7 +27,7 @@ from pipeline.types import (
     NoEmbedding,
     Tracklet,
 )
-from storage import embeddings, rows
+from storage import embeddings, rows, sizes
 from storage.engine import checkpoint, open_engine, reading, shown, writing
 from storage.linking import add_links, current_identities, replace_links
 from storage.schema import (
@@ -178,8 +178,9 @@ class Store:
             new = [
                 (tracklet_id, item)
                 for item in encoded
-                if (tracklet_id := _add(connection, run_id, cameras, item.tracklet, now_us))
+                if (tracklet_id := _add(connection, run_id, cameras, item, now_us))
             ]
+            _lengthen(connection, run_id, [item.tracklet for _, item in new])
             points = [row for key, item in new for row in rows.of_points(key, item.tracklet)]
             rows.insert_all(connection, TrackPoint, points)
             embeddings.add(connection, [(key, item.embedding) for key, item in new])
@@ -325,9 +326,10 @@ def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
 
 
 def _add(
-    connection: Connection, run_id: int, cameras: dict[str, int], tracklet: Tracklet, now_us: int
+    connection: Connection, run_id: int, cameras: dict[str, int], item: EncodedTracklet, now_us: int
 ) -> int | None:
     """The number of a new tracklet; None where the run has it already."""
+    tracklet = item.tracklet
     key = {
         "run_id": run_id,
         "camera_id": cameras[tracklet.camera_id],
@@ -343,8 +345,19 @@ def _add(
         "boxes": len(tracklet.scores),
         "mean_score": round(float(tracklet.scores.mean()) * SCORE_SCALE),
         "stored_at_us": now_us,
+        "size_bytes": sizes.of_tracklet(item, connection.dialect.name),
     }
     return rows.inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
+
+
+def _lengthen(connection: Connection, run_id: int, new: Sequence[Tracklet]) -> None:
+    """Remember the longest tracklet of a run."""
+    longest_us = max((tracklet.end_us - tracklet.start_us for tracklet in new), default=0)
+    connection.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.longest_us < longest_us)
+        .values(longest_us=longest_us)
+    )
 
 
 def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

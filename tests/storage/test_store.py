@@ -69,7 +69,7 @@ def test_what_a_run_remembers(store: Store, dump: Dump) -> None:
     run_id = store.begin_run(RunRecord("plaza", '{"a": 1}', "toy", cameras, NOW_US))
     sha256 = "f9d86028c6e0d64e225186f96acb69338b2c59764df79162107f5c4bb34d1310"
     assert dump(store) == {table.name: [] for table in Base.metadata.sorted_tables} | {
-        "run": [(run_id, "plaza", "running", NOW_US, None, '{"a": 1}', sha256, "toy")],
+        "run": [(run_id, "plaza", "running", NOW_US, None, '{"a": 1}', sha256, "toy", 0)],
         "camera": [(1, "plaza", "north"), (2, "plaza", "dock")],
         "run_camera": [
             (run_id, 1, 0, "videos/north.mp4", True, "running", "", 0),
@@ -513,3 +513,31 @@ def test_what_is_erased_is_in_no_file_any_more(tmp_path: Path, make: Make) -> No
         assert any(b"secret-picture" in file.read_bytes() for file in files)
         assert store.erase_expired("plaza", 2**60) == 1
         assert not any(b"secret-picture" in file.read_bytes() for file in files)
+
+
+def test_a_run_knows_its_longest_tracklet(store: Store, begin: Begin, make: Make) -> None:
+    run_id, other = begin(store), begin(store)
+
+    def longest(of: int) -> int:
+        with reading(store.engine) as connection:
+            return int(connection.execute(select(Run.longest_us).where(Run.id == of)).scalar_one())
+
+    store.add_tracklets(run_id, [make("north", 1, frames=range(4)), make("gate", 1, frames=[9])])
+    assert longest(run_id) == 300_000
+    store.add_tracklets(run_id, [make("gate", 2, frames=range(7)), make("gate", 3)])
+    store.add_tracklets(run_id, [make("gate", 2, frames=range(90))])  # is there already
+    store.add_tracklets(run_id, [])
+    assert (longest(run_id), longest(other)) == (600_000, 0)
+
+
+def test_the_size_of_a_tracklet_is_that_of_its_parts(
+    store: Store, begin: Begin, make: Make
+) -> None:
+    run_id = begin(store)
+    bare, whole = make("north", 1, embedded=False), make("north", 2, thumbnails=[b"12345", b"678"])
+    store.add_tracklets(run_id, [bare, whole])
+    with reading(store.engine) as connection:
+        query = select(TrackletRow.size_bytes).order_by(TrackletRow.track_id)
+        found = list(connection.execute(query).scalars())
+    point = 51 if store.engine.dialect.name == "sqlite" else 112
+    assert found == [1500 + 5 * point, 1500 + 5 * point + 4 * 2 + 8]
