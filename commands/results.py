@@ -19,14 +19,23 @@ from commands.options import (
     print_json,
     print_table,
 )
-from pipeline.config import load_site
+from commands.sites import calibrations_of, site_of_run
+from pipeline.config import RecordedCamera, load_site
+from pipeline.errors import UserError
 from pipeline.evaluation.camera_tracks import CameraTracks
 from pipeline.evaluation.distractors import counted_truth, without_distractors
 from pipeline.evaluation.ground_truth import load_ground_truth
 from pipeline.evaluation.multi_camera import evaluate as score
 from pipeline.evaluation.purity import score_tracklets
+from pipeline.types import Calibrations
 from storage import queries
+from storage.exports import aicity as aicity_export
+from storage.exports import coco as coco_export
 from storage.exports import csv as csv_export
+from storage.exports import duke as duke_export
+from storage.exports import geojson as geojson_export
+from storage.exports import kitti as kitti_export
+from storage.exports import mdx as mdx_export
 from storage.exports import mot as mot_export
 from storage.store import Store, open_store
 
@@ -35,11 +44,18 @@ class ExportFormat(StrEnum):
     """Formats that `export` writes."""
 
     MOT = "mot"
+    DUKE = "duke"
+    AICITY = "aicity"
+    KITTI = "kitti"
+    COCO = "coco"
+    MDX = "mdx"
     CSV = "csv"
+    PARQUET = "parquet"
+    GEOJSON = "geojson"
 
 
 def export(
-    output: Annotated[Path, typer.Option(help="Folder (mot) or file (csv) to write.")],
+    output: Annotated[Path, typer.Option(help="Folder (mot, kitti) or file to write.")],
     file_format: Annotated[ExportFormat, typer.Option("--format", help="What to write.")],
     database: Database = None,
     run_number: RunNumber = None,
@@ -52,12 +68,59 @@ def export(
         raise typer.BadParameter("only for --format mot", param_hint="--fill-gaps")
     with open_store(database or DEFAULT_DATABASE, create=False) as store:
         run_id = queries.resolve_run(store, run_number)
-        if file_format is ExportFormat.MOT:
-            written = mot_export.export(store, run_id, output, fill_gaps=fill_gaps)
-        else:
-            written = csv_export.export(store, run_id, output)
+        written = _exported(store, run_id, output, file_format, fill_gaps=fill_gaps)
     for path in written:
         print(path, file=sys.stderr)
+
+
+def _exported(
+    store: Store, run_id: int, output: Path, file_format: ExportFormat, *, fill_gaps: bool
+) -> list[Path]:
+    """The files written; only what a format needs is asked of the site's files."""
+    match file_format:
+        case ExportFormat.MOT:
+            return mot_export.export(store, run_id, output, fill_gaps=fill_gaps)
+        case ExportFormat.DUKE:
+            return duke_export.export(store, run_id, output)
+        case ExportFormat.KITTI:
+            return kitti_export.export(store, run_id, output)
+        case ExportFormat.CSV:
+            return csv_export.export(store, run_id, output)
+        case ExportFormat.COCO:
+            sizes = {
+                camera.id: camera.image_size
+                for camera in site_of_run(store, run_id).cameras
+                if isinstance(camera, RecordedCamera)
+            }
+            return coco_export.export(store, run_id, output, sizes)
+        case ExportFormat.AICITY:
+            return aicity_export.export(store, run_id, output, _calibrations(store, run_id))
+        case ExportFormat.MDX:
+            return mdx_export.export(store, run_id, output, _calibrations(store, run_id))
+        case ExportFormat.PARQUET:
+            # pyarrow takes a moment to import, and no other format needs it.
+            from storage.exports import parquet as parquet_export
+
+            return parquet_export.export(store, run_id, output, _calibrations(store, run_id))
+        case ExportFormat.GEOJSON:
+            return _to_map(store, run_id, output)
+
+
+def _calibrations(store: Store, run_id: int) -> Calibrations:
+    return calibrations_of(site_of_run(store, run_id))
+
+
+def _to_map(store: Store, run_id: int, output: Path) -> list[Path]:
+    site = site_of_run(store, run_id)
+    if site.origin is None:
+        raise UserError(
+            f"run {run_id}: nobody knows where on earth {site.site} is; expected `origin` with"
+            " latitude and longitude in its site file when it was run"
+        )
+    calibrations = calibrations_of(site)
+    if not calibrations:
+        raise UserError(f"run {run_id}: no camera of {site.site} is calibrated")
+    return geojson_export.export(store, run_id, output, calibrations, site.origin)
 
 
 def evaluate(

@@ -260,6 +260,20 @@ class StorageSettings(Settings):
 Seconds = tuple[float, float]
 
 
+class OriginSettings(Settings):
+    """Where on earth the floor's coordinates begin (WGS 84)."""
+
+    latitude: Annotated[float, Field(ge=-89, le=89)] = Field(
+        description="Of the floor's (0, 0), degrees north."
+    )
+    longitude: Annotated[float, Field(ge=-180, le=180)] = Field(
+        description="Of the floor's (0, 0), degrees east."
+    )
+    heading_degrees: float = Field(
+        0.0, description="Where the floor's y axis points, degrees from north to the east."
+    )
+
+
 class Site(Settings):
     """A site file."""
 
@@ -275,6 +289,11 @@ class Site(Settings):
         description="Seconds [min, max] from leaving the first camera to entering the second,"
         " negative where views overlap: less than min cannot be one person, min to max speaks for"
         " one.",
+    )
+    origin: OriginSettings | None = Field(
+        None,
+        description="Where on earth the calibrations' floor lies, for exports to maps: latitude,"
+        " longitude, heading_degrees.",
     )
     detection: DetectionSettings = DetectionSettings()
     tracking: TrackingSettings = TrackingSettings()
@@ -345,6 +364,20 @@ def redacted_json(site: Site) -> str:
     if tree["storage"]["url"]:
         tree["storage"]["url"] = redact(tree["storage"]["url"])
     return json.dumps(tree, sort_keys=True)
+
+
+def stored_site(settings_json: str) -> Site:
+    """The settings that `redacted_json` put down, paths absolute as they were then.
+
+    Raises:
+        SettingsError: They are those of another version of this program.
+    """
+    try:
+        return Site.model_validate_json(settings_json)
+    except ValidationError as error:
+        raise SettingsError(
+            f"settings of another version of this program: {explain(error.errors()[0])}"
+        ) from None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select
@@ -133,6 +134,13 @@ def site(store: Store, run_id: int) -> str:
     """Name of the site that a run looked at."""
     with reading(store.engine) as connection:
         return str(connection.execute(select(Run.site).where(Run.id == run_id)).scalar_one())
+
+
+def settings(store: Store, run_id: int) -> str:
+    """The settings of a run as it was begun, as JSON."""
+    with reading(store.engine) as connection:
+        query = select(Run.settings_json).where(Run.id == run_id)
+        return str(connection.execute(query).scalar_one())
 
 
 def cameras(store: Store, run_id: int) -> list[str]:
@@ -271,7 +279,20 @@ def export_rows(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
 
     Tracklets without a link are left out, and what is rather a thing than a person.
     """
-    query = (
+    order = (TrackPoint.frame_index, Identity.number, TrackletRow.track_id, TrackletRow.part)
+    return _export_rows(store, _export_query(run_id, camera).order_by(*order), camera)
+
+
+def export_tracklets(store: Store, run_id: int, camera: str) -> Iterator[list[ExportRow]]:
+    """The same boxes, those of one tracklet at a time, in order of their beginnings."""
+    order = (TrackletRow.start_us, TrackletRow.track_id, TrackletRow.part, TrackPoint.frame_index)
+    rows = _export_rows(store, _export_query(run_id, camera).order_by(*order), camera)
+    for _, boxes in groupby(rows, key=lambda row: row.tracklet):
+        yield list(boxes)
+
+
+def _export_query(run_id: int, camera: str) -> Select[*tuple[Any, ...]]:
+    return (
         select(
             TrackletRow.track_id,
             TrackletRow.part,
@@ -289,8 +310,10 @@ def export_rows(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
         .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
         .join(Identity, Identity.id == LinkRow.identity_id)
         .where(TrackletRow.run_id == run_id, Camera.name == camera, LinkRow.method != UNSUPPORTED)
-        .order_by(TrackPoint.frame_index, Identity.number, TrackletRow.track_id, TrackletRow.part)
     )
+
+
+def _export_rows(store: Store, query: Select[*tuple[Any, ...]], camera: str) -> Iterator[ExportRow]:
     with (
         reading(store.engine) as connection,
         connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query) as streamed,

@@ -93,12 +93,7 @@ def _of_camera(tracklets: Sequence[Tracklet], calibration: Calibration) -> list[
     frames = np.concatenate([tracklet.frame_indices for tracklet in tracklets])
     times = np.concatenate([tracklet.timestamps_us for tracklet in tracklets])
     feet, heights = foot_points(boxes), boxes[:, 3] - boxes[:, 1]
-    shoes = to_floor(feet, calibration)
-    # Numerically, by one standard deviation up the image: nearer the horizon a pixel means more.
-    up = np.stack([np.zeros_like(heights), FOOT_ERROR * heights], axis=1)
-    away = to_floor(feet - up, calibration) - shoes
-    errors = np.linalg.norm(away, axis=1)
-    positions = shoes + SHOE_M * away / np.maximum(errors, 1e-9)[:, None]
+    positions, errors = body_places(boxes, calibration)
     good = feet[:, 1] < calibration.image_height - np.maximum(CUT_MARGIN_PX, CUT_MARGIN * heights)
     good &= np.isfinite(positions).all(axis=1) & ~covered(boxes, frames)
     bounds = np.cumsum([len(tracklet.boxes) for tracklet in tracklets])[:-1]
@@ -107,6 +102,18 @@ def _of_camera(tracklets: Sequence[Tracklet], calibration: Calibration) -> list[
         for part in np.split(np.arange(len(boxes)), bounds)
         for rows in [part[good[part]]]
     ]
+
+
+def body_places(boxes: DoubleArray, calibration: Calibration) -> tuple[DoubleArray, DoubleArray]:
+    """Where people in boxes (N, 4) stand if all of them is to be seen: (N, 2) metres, and how
+    wrong that may be (N,), one standard deviation; NaN where a box ends above the horizon."""
+    feet, heights = foot_points(boxes), boxes[:, 3] - boxes[:, 1]
+    shoes = to_floor(feet, calibration)
+    # Numerically, by one standard deviation up the image: nearer the horizon a pixel means more.
+    up = np.stack([np.zeros_like(heights), FOOT_ERROR * heights], axis=1)
+    away = to_floor(feet - up, calibration) - shoes
+    errors = np.linalg.norm(away, axis=1)
+    return shoes + SHOE_M * away / np.maximum(errors, 1e-9)[:, None], errors
 
 
 def covered(boxes: DoubleArray, frames: IntArray) -> BoolArray:

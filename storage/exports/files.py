@@ -15,17 +15,27 @@ def complete_file(path: Path) -> Iterator[TextIO]:
     Raises:
         StoreError: It cannot be written.
     """
+    with complete_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+
+
+@contextmanager
+def complete_path(path: Path) -> Iterator[Path]:
+    """The name under which to write a file, which takes its own when it is complete.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
     try:
         if path.is_dir():
             raise StoreError(f"{path}: expected the name of a file, found a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                yield file
+            yield partial
             partial.replace(path)
         finally:
             with suppress(OSError):  # it has its name by now, or could not even be opened
                 partial.unlink()
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.tracking.interpolation import interpolate
-from pipeline.types import Tracklet
 from storage import queries
 from storage.exports.files import complete_file
+from storage.exports.rows import people, tracklet_of
 from storage.queries import ExportRow
 from storage.store import Store
 
@@ -36,7 +36,7 @@ def export(store: Store, run_id: int, output: Path, *, fill_gaps: bool = False) 
     written = []
     for camera in queries.cameras(store, run_id):
         path = output / f"{camera}.txt"
-        rows: Iterable[ExportRow] = queries.export_rows(store, run_id, camera)
+        rows: Iterable[ExportRow] = people(store, run_id, camera)
         with complete_file(path) as file:
             file.writelines(_line(row) for row in (_filled(rows) if fill_gaps else rows))
         written.append(path)
@@ -54,15 +54,7 @@ def _filled(rows: Iterable[ExportRow]) -> list[ExportRow]:
 
 def _without_gaps(rows: list[ExportRow]) -> Iterator[ExportRow]:
     """A row of the tracklet for each frame from its first to its last."""
-    found = Tracklet(
-        camera_id=rows[0].camera,
-        track_id=1,
-        part=1,
-        frame_indices=np.array([row.frame_index for row in rows]),
-        timestamps_us=np.array([row.timestamp_us for row in rows]),
-        boxes=np.array([row.box for row in rows], np.float32),
-        scores=np.array([row.score for row in rows], np.float32),
-    )
+    found = tracklet_of(rows)
     whole = np.arange(rows[0].frame_index, rows[-1].frame_index + 1)
     filled = interpolate(found, whole).tracklet
     columns = (filled.frame_indices, filled.timestamps_us, filled.boxes, filled.scores)
