@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from pipeline.association.pairs import Pairs
 from pipeline.types import BoolArray, DoubleArray, IntArray, Tracklet
+
+COLUMNS: Final = ("camera", "starts", "ends", "track", "part", "came", "left")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +23,8 @@ class Passages:
         ends: (N,) int64.
         track: (N,) int64, number of the track in its camera.
         part: (N,) int64, which piece of the track.
+        came: (N, 2) float64, middle of the bottom of the first box, pixels.
+        left: (N, 2) float64, of the last.
     """
 
     names: tuple[str, ...]
@@ -28,6 +33,8 @@ class Passages:
     ends: IntArray
     track: IntArray
     part: IntArray
+    came: DoubleArray
+    left: DoubleArray
 
     def __len__(self) -> int:
         return len(self.camera)
@@ -41,7 +48,11 @@ class Passages:
             (index[each.camera_id], each.start_us, each.end_us, each.track_id, each.part)
             for each in tracklets
         ]
-        return cls(names, *np.array(rows, np.int64).reshape(-1, 5).T)
+        camera, starts, ends, track, part = np.array(rows, np.int64).reshape(-1, 5).T
+        corners = [each.boxes[[0, -1]] for each in tracklets]
+        boxes = np.array(corners, np.float64).reshape(-1, 2, 4)
+        feet = np.stack([boxes[..., ::2].mean(axis=2), boxes[..., 3]], axis=2)
+        return cls(names, camera, starts, ends, track, part, came=feet[:, 0], left=feet[:, 1])
 
     def order(self) -> IntArray:
         """Positions (N,) by start, camera, track and part."""
@@ -49,8 +60,7 @@ class Passages:
 
     def take(self, rows: IntArray | BoolArray) -> "Passages":
         """Those at these positions, or so marked."""
-        columns = (self.camera, self.starts, self.ends, self.track, self.part)
-        return Passages(self.names, *(column[rows] for column in columns))
+        return Passages(self.names, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
     def with_names(self, names: tuple[str, ...]) -> "Passages":
         """The same among more cameras."""
@@ -90,14 +100,8 @@ def joined(some: Passages, others: Passages) -> Passages:
     """One after the other; see `Passages.order`."""
     names = tuple(sorted({*some.names, *others.names}))
     one, other = some.with_names(names), others.with_names(names)
-    return Passages(
-        names,
-        np.concatenate([one.camera, other.camera]),
-        np.concatenate([one.starts, other.starts]),
-        np.concatenate([one.ends, other.ends]),
-        np.concatenate([one.track, other.track]),
-        np.concatenate([one.part, other.part]),
-    )
+    columns = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS}
+    return Passages(names, **columns)
 
 
 def followers(chains: IntArray) -> Pairs:

@@ -1,10 +1,11 @@
-"""Evidence from the time between two cameras: given by the site, or learned from its own links."""
+"""Evidence from time and way between two cameras: given by the site, or learned from its links."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.association.constraints import Transitions
+from pipeline.association.doors import Doorways, learn_doorways
 from pipeline.association.pairs import Pairs
 from pipeline.association.passages import Passages
 from pipeline.types import BoolArray, DoubleArray, IntArray
@@ -27,16 +28,18 @@ SMOOTHING = (0.25, 0.5, 0.25)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TransitionTimes:
-    """How much likelier a pair is one person for its cameras and the time between.
+    """How much likelier a pair is one person for its cameras, the time between, and the doors.
 
     Attributes:
         names: C cameras.
         log_odds: (C, C, B) for leaving the first camera and entering the second after a gap in bin
             b of `EDGES_S`; 0 is what is usual for the site, within +-LIMIT.
+        doors: Where they left and came adds to it.
     """
 
     names: tuple[str, ...]
     log_odds: DoubleArray
+    doors: Doorways
 
     def of(self, passages: Passages, pairs: Pairs) -> DoubleArray:
         """Evidence (P,); 0 for cameras that were not there when it was learned."""
@@ -44,7 +47,7 @@ class TransitionTimes:
         one, other = (position[passages.camera[side]] for side in (pairs.first, pairs.second))
         known = (one >= 0) & (other >= 0)
         evidence = self.log_odds[one, other, _bins(passages.gaps_s(pairs))]
-        return np.asarray(np.where(known, evidence, 0.0))
+        return np.asarray(np.where(known, evidence, 0.0) + self.doors.of(passages, pairs))
 
 
 def prior_log_odds(passages: Passages, pairs: Pairs, transitions: Transitions) -> DoubleArray:
@@ -99,7 +102,7 @@ def learn_transition_times(
     links, reach = _smooth(links), _smooth(reach)
     odds = (links + PSEUDO_LINKS) / np.maximum(reach - links + PSEUDO_LINKS / rate, 1e-9)
     evidence = np.clip(np.log(odds / (rate / max(1 - rate, 1e-9))), -LIMIT, LIMIT)
-    return TransitionTimes(passages.names, evidence)
+    return TransitionTimes(passages.names, evidence, learn_doorways(passages, linked))
 
 
 def _linked(passages: Passages, clusters: IntArray, longest_s: float) -> Pairs:

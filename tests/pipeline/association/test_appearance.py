@@ -108,7 +108,8 @@ def _people_in_two_lights(count: int, cameras: tuple[str, str]) -> tuple[Looks, 
 
 def _passages(names: tuple[str, ...], camera: IntArray) -> Passages:
     times = np.arange(len(camera))
-    return Passages(names, camera, times, times, times, times)
+    feet = np.zeros((len(times), 2))
+    return Passages(names, camera, times, times, times, times, feet, feet)
 
 
 def test_camera_offset_is_taken_away() -> None:

@@ -27,7 +27,10 @@ def _crowd(count: int) -> tuple[Passages, Looks]:
     ends = starts + rng.integers(1_000_000, 9_000_000, count)
     camera = rng.integers(3, size=count)
     numbers = np.arange(count)
-    passages = Passages(("a", "b", "c"), camera, starts, ends, numbers, np.ones_like(numbers))
+    feet = np.zeros((len(numbers), 2))
+    passages = Passages(
+        ("a", "b", "c"), camera, starts, ends, numbers, np.ones_like(numbers), feet, feet
+    )
     return passages, Looks.of([Embedding(look, ENCODER) for look in looks])
 
 
@@ -123,7 +126,10 @@ def test_of_many_those_who_meet_on_the_floor_are_looked_at_too(
     times = np.arange(0, 3_000_000, 200_000)
     starts, ends = np.zeros(5, np.int64), np.full(5, times[-1])
     camera, numbers = np.array([0, 1, 0, 1, 2]), np.arange(5)
-    passages = Passages(("a", "b", "c"), camera, starts, ends, numbers, np.ones(5, np.int64))
+    feet = np.zeros((len(numbers), 2))
+    passages = Passages(
+        ("a", "b", "c"), camera, starts, ends, numbers, np.ones(5, np.int64), feet, feet
+    )
     places = [(3.0, 4.0), (3.4, 4.3), (3.1, 4.1), (9.0, 4.0), (3.9, 3.8)]
     tracks = [
         FloorTrack(times, np.tile(place, (len(times), 1)), np.zeros(len(times))) for place in places

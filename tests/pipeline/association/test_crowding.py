@@ -21,7 +21,8 @@ def _looks(vectors: DoubleArray) -> tuple[Looks, Passages]:
     encoder = EncoderIdentity("mine", "0" * 64, vectors.shape[1])
     times = np.arange(len(vectors))
     looks = Looks.of([Embedding(vector, encoder) for vector in vectors])
-    return looks, Passages(("a",), np.zeros_like(times), times, times, times, times)
+    feet = np.zeros((len(times), 2))
+    return looks, Passages(("a",), np.zeros_like(times), times, times, times, times, feet, feet)
 
 
 CORNER = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6]])

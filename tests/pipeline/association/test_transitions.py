@@ -36,7 +36,10 @@ def _walks(rng: np.random.Generator, count: int, gaps: DoubleArray) -> tuple[Pas
     person = np.tile(np.arange(count), 2)[order]
     numbers = np.arange(2 * count)
     ends_us = starts_us + 5_000_000
-    passages = Passages(("a", "b"), camera, starts_us, ends_us, numbers, np.ones_like(numbers))
+    feet = np.zeros((len(numbers), 2))
+    passages = Passages(
+        ("a", "b"), camera, starts_us, ends_us, numbers, np.ones_like(numbers), feet, feet
+    )
     return passages, person
 
 
