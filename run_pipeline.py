@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands import query, results, simulate, train
+from commands import identity, query, results, simulate, train
 from commands.options import Config, Database, Json, RunNumber
 from pipeline.errors import UserError
 
@@ -54,6 +54,7 @@ def reembed(
 
 
 app.add_typer(query.app, name="query")
+app.add_typer(identity.app, name="identity")
 app.add_typer(train.app, name="train")
 app.command()(results.export)
 app.command()(results.evaluate)

@@ -16,11 +16,12 @@ from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
 from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
+from commands.edited import associate_edited
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.association.floor_fit import CameraFit, camera_fits
 from pipeline.association.metric.weights import load_metric
-from pipeline.association.resolver import Knowledge, associate
+from pipeline.association.resolver import Knowledge
 from pipeline.association.seen import Seen
 from pipeline.calibration import load_calibrations
 from pipeline.config import (
@@ -42,7 +43,8 @@ from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import UNSUPPORTED, Clip
-from storage.linking import UnknownTrackletError
+from storage import edits
+from storage.linking import EditedMeanwhileError, UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
@@ -298,15 +300,16 @@ class Association:
 def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> Association:
     """Decide who is who among all tracklets of the run.
 
-    Where somebody erases tracklets meanwhile, once more among those that are left.
+    Where somebody erases or edits tracklets meanwhile, once more as they are now.
     """
+    decided = edits.decided(store, run_id)
     stored = store.load_tracklets(run_id)
     tracklets = [tracklet for tracklet, _ in stored]
     embeddings = [embedding for _, embedding in stored]
-    links = associate(tracklets, embeddings, knowledge, _now_us())
+    links = associate_edited(tracklets, embeddings, knowledge, decided, _now_us())
     try:
-        store.set_links(run_id, links)
-    except UnknownTrackletError:
+        store.set_links(run_id, links, decided.version)
+    except (UnknownTrackletError, EditedMeanwhileError):
         return associate_run(store, run_id, knowledge)
     things = {link.identity for link in links if link.method == UNSUPPORTED}
     people = {link.identity for link in links} - things

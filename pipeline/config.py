@@ -255,6 +255,7 @@ class StorageSettings(Settings):
         30, description="Tracklets stored longer ago are erased at the next run; null: never."
     )
     thumbnails: bool = Field(True, description="Keep a few small pictures of each tracklet.")
+    names: bool = Field(False, description="Whether `identity name` may give people names.")
 
 
 Seconds = tuple[float, float]

@@ -2,17 +2,126 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
-from pipeline.types import Link
+from pipeline.types import Evidence, Link
 from storage import rows
-from storage.schema import Camera, Identity, LinkPair, LinkRow, TrackletRow
+from storage.schema import Camera, Edit, Identity, LinkPair, LinkRow, Run, TrackletRow
+
+PARTS = (LinkRow.appearance, LinkRow.transition_time, LinkRow.ground_plane, LinkRow.edits)
+"""In the order of `Evidence`."""
+NO_EVIDENCE = Evidence(0.0, 0.0, 0.0, 0.0)
+COMPUTED = ("link_id", "same_identity")
+"""Of a pair that another link takes over."""
 
 
 class UnknownTrackletError(ValueError):
     """Links name a tracklet that the run does not have, or has no more."""
+
+
+class EditedMeanwhileError(Exception):
+    """A user has edited the run since the links that are to be stored were begun."""
+
+
+class EditsVersion(NamedTuple):
+    """How many edits of a run there are, and how many of them are undone."""
+
+    made: int
+    undone: int
+
+
+def lock_run(connection: Connection, run_id: int) -> None:
+    """PostgreSQL: others who decide about this run wait for this transaction, as SQLite has it."""
+    connection.execute(select(Run.id).where(Run.id == run_id).with_for_update())
+
+
+def edits_version(connection: Connection, run_id: int) -> EditsVersion:
+    """Which edits there are by now."""
+    query = select(func.count(), func.count(Edit.undone_at_us)).where(Edit.run_id == run_id)
+    return EditsVersion(*connection.execute(query).one())
+
+
+@dataclass(frozen=True, slots=True)
+class Relink:
+    """A new version of one tracklet's link, made of an earlier one.
+
+    Attributes:
+        tracklet: Row of the tracklet.
+        source: Row of the link whose evidence and pairs it takes over.
+        identity: Row of the identity that it is linked to now.
+        method: Who decided.
+        edits: What a user's word weighs: beside the source's evidence where the identity is the
+            same, else in its place. None: the evidence is the source's.
+    """
+
+    tracklet: int
+    source: int
+    identity: int
+    method: str
+    edits: float | None = None
+
+
+def relink(connection: Connection, changes: Sequence[Relink], now_us: int) -> None:
+    """Close the links of these tracklets and open others in their place."""
+    closed = update(LinkRow).where(
+        LinkRow.tracklet_id == bindparam("tracklet"), LinkRow.valid_to_us.is_(None)
+    )
+    for change in changes:
+        connection.execute(closed, {"tracklet": change.tracklet, "valid_to_us": now_us})
+    opened = [_opened(connection, change, now_us) for change in changes]
+    # Only now all are where they belong, and it can be said who shares an identity.
+    for link_id, change in zip(opened, changes, strict=True):
+        _take_over_pairs(connection, change, link_id)
+
+
+def _opened(connection: Connection, change: Relink, now_us: int) -> int:
+    """Row of the new link."""
+    query = select(LinkRow.identity_id, *PARTS).where(LinkRow.id == change.source)
+    identity, *parts = connection.execute(query).one()
+    evidence = Evidence(*parts)
+    if change.edits is not None:
+        is_same = identity == change.identity
+        evidence = replace(evidence if is_same else NO_EVIDENCE, edits=change.edits)
+    return rows.inserted(
+        connection.execute(
+            insert(LinkRow).returning(LinkRow.id),
+            asdict(evidence)
+            | {
+                "tracklet_id": change.tracklet,
+                "identity_id": change.identity,
+                "method": change.method,
+                "decided_at_us": now_us,
+            },
+        )
+    )
+
+
+def _take_over_pairs(connection: Connection, change: Relink, link_id: int) -> None:
+    own = [column for column in LinkPair.__table__.c if column.name not in COMPUTED]
+    together = (
+        select(LinkRow.id)
+        .where(
+            LinkRow.tracklet_id == LinkPair.other_tracklet_id,
+            LinkRow.valid_to_us.is_(None),
+            LinkRow.identity_id == change.identity,
+        )
+        .exists()
+    )
+    source = select(literal(link_id), together, *own).where(LinkPair.link_id == change.source)
+    names = [*COMPUTED, *(column.name for column in own)]
+    connection.execute(insert(LinkPair).from_select(names, source))
 
 
 def replace_links(connection: Connection, run_id: int, links: Sequence[Link], now_us: int) -> None:

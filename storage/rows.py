@@ -1,5 +1,6 @@
 """Between the pipeline's values and the store's rows."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, Result, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from pipeline.errors import StoreError
 from pipeline.types import (
     Embedding,
     EncodedTracklet,
@@ -22,6 +24,7 @@ from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, TrackletRo
 HALF = np.dtype("<f2")
 POINTS_AT_ONCE = 10_000
 KEYS_AT_ONCE = 500
+KEY = re.compile(r"(?P<camera>[^/]+)/(?P<track>\d+)(\.(?P<part>\d+))?")
 
 
 def tracklet_key(camera: str, track_id: int, part: int) -> str:
@@ -97,6 +100,29 @@ def tracklet_ids_of(connection: Connection, run_id: int, keys: Collection[str]) 
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """The items, so many at a time."""
     return (items[begin : begin + size] for begin in range(0, len(items), size))
+
+
+def tracklet_row(connection: Connection, run_id: int, key: str) -> int | None:
+    """Number of the row of a run's tracklet; None where there is none of this key.
+
+    Raises:
+        StoreError: The key is none.
+    """
+    match = KEY.fullmatch(key)
+    if match is None:
+        raise StoreError(f"expected a tracklet such as desk/12 or desk/12.2, got {key}")
+    query = (
+        select(TrackletRow.id)
+        .join(Camera, Camera.id == TrackletRow.camera_id)
+        .where(
+            TrackletRow.run_id == run_id,
+            Camera.name == match["camera"],
+            TrackletRow.track_id == int(match["track"]),
+            TrackletRow.part == int(match["part"] or 1),
+        )
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else int(found)
 
 
 def of_points(tracklet_id: int, tracklet: Tracklet) -> Iterator[dict[str, object]]:

@@ -29,7 +29,15 @@ from pipeline.types import (
 )
 from storage import embeddings, rows, sizes
 from storage.engine import checkpoint, open_engine, reading, shown, writing
-from storage.linking import add_links, current_identities, replace_links
+from storage.linking import (
+    EditedMeanwhileError,
+    EditsVersion,
+    add_links,
+    current_identities,
+    edits_version,
+    lock_run,
+    replace_links,
+)
 from storage.schema import (
     SCORE_SCALE,
     Camera,
@@ -236,16 +244,27 @@ class Store:
         with writing(self.engine) as connection:
             return embeddings.replace(connection, run_id, new)
 
-    def set_links(self, run_id: int, links: Sequence[Link]) -> None:
+    def set_links(
+        self, run_id: int, links: Sequence[Link], edits: EditsVersion | None = None
+    ) -> None:
         """A new version of who is who: the links before it are closed, none is rewritten.
 
+        Args:
+            run_id: The run, all of whose links these are.
+            links: One a tracklet.
+            edits: Those that the links obey; None where nobody edits the run.
+
         Raises:
+            EditedMeanwhileError: There are other edits by now.
             UnknownTrackletError: A link or its evidence names a tracklet that the run does not
                 have, or has no more.
             ValueError: A link holds evidence that is no finite number.
         """
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
+            lock_run(connection, run_id)
+            if edits is not None and edits != edits_version(connection, run_id):
+                raise EditedMeanwhileError
             replace_links(connection, run_id, links, now_us)
 
     def add_links(self, run_id: int, links: Sequence[Link]) -> frozenset[str]:
