@@ -1,6 +1,8 @@
 """Options and output that the commands share."""
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipeline.errors import UserError
-from pipeline.timestamps import from_iso
+from pipeline.timestamps import from_iso, to_iso
+from storage.queries import ALWAYS, Period
 
 DEFAULT_DATABASE = "sqlite:///tracking.db"
+BACK_FROM_NOW = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
+UNITS_US = {"s": 1e6, "m": 60e6, "h": 3600e6, "d": 86_400e6}
 WIDE_COLUMNS = 250
 """Where nobody looks through a window, lines are not cut."""
 
@@ -27,6 +32,13 @@ Database = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+TIMES = "ISO 8601 with zone, or back from now: -90s, -30m, -2h, -7d"
+From = Annotated[str | None, typer.Option("--from", help=f"{TIMES}.", metavar="T")]
+To = Annotated[str | None, typer.Option("--to", help="As --from; default: no end.", metavar="T")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="Who is who as it was held then, written as --from.", metavar="T"),
+]
 RunNumber = Annotated[
     int | None, typer.Option("--run", help="Number of the run; default: the newest.")
 ]
@@ -36,11 +48,37 @@ Watch = Callable[[str, int, int], None]
 
 
 def parse_time(option: str, words: str) -> int:
-    """Microseconds UTC of an ISO 8601 time with zone; the error names the option."""
+    """Microseconds UTC of an ISO 8601 time with zone, or of one back from now (`-2h`).
+
+    Raises:
+        UserError: It is neither; the error names the option.
+    """
+    relative = BACK_FROM_NOW.fullmatch(words)
+    if relative is not None:
+        return time.time_ns() // 1000 - round(float(relative[1]) * UNITS_US[relative[2]])
     try:
         return from_iso(words)
     except ValueError as error:
         raise UserError(f"{option}: {error}") from None
+
+
+def period_of(begin: str | None, end: str | None) -> Period:
+    """What `--from` and `--to` say; without them, always."""
+    return Period(
+        ALWAYS.from_us if begin is None else parse_time("--from", begin),
+        ALWAYS.to_us if end is None else parse_time("--to", end),
+    )
+
+
+def words_of(period: Period) -> str:
+    """A period in the title of a table."""
+    begin = "" if period.from_us == ALWAYS.from_us else f" from {to_iso(period.from_us)}"
+    return begin + ("" if period.to_us == ALWAYS.to_us else f" to {to_iso(period.to_us)}")
+
+
+def parse_as_of(words: str | None) -> int | None:
+    """What `--as-of` says; None: now."""
+    return None if words is None else parse_time("--as-of", words)
 
 
 def print_json(tree: Any) -> None:

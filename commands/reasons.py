@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.rendering import EvidenceRow, SheetPassage, evidence_sheet
 from pipeline.types import UNSUPPORTED, ImageArray
-from storage.queries import Explanation, Pair
+from storage.explanations import Explanation, Pair
 
 CLEAR = 0.5
 """Evidence of fewer log-odds says hardly anything."""

@@ -28,7 +28,8 @@ from pipeline.evaluation.ground_truth import load_ground_truth
 from pipeline.evaluation.multi_camera import evaluate as score
 from pipeline.evaluation.purity import score_tracklets
 from pipeline.types import Calibrations
-from storage import queries
+from storage import queries, stored_boxes
+from storage.audit import log_export
 from storage.exports import aicity as aicity_export
 from storage.exports import coco as coco_export
 from storage.exports import csv as csv_export
@@ -69,6 +70,7 @@ def export(
     with open_store(database or DEFAULT_DATABASE, create=False) as store:
         run_id = queries.resolve_run(store, run_number)
         written = _exported(store, run_id, output, file_format, fill_gaps=fill_gaps)
+        log_export(store, run_id, {"format": file_format.value, "files": len(written)})
     for path in written:
         print(path, file=sys.stderr)
 
@@ -195,7 +197,7 @@ def render(
 
 def _camera_tracks(store: Store, run_id: int, camera: str) -> tuple[CameraTracks, CameraTracks]:
     """What a run found in one camera, as evaluation wants it: under identities, under tracklets."""
-    rows = list(queries.export_rows(store, run_id, camera))
+    rows = list(stored_boxes.export_rows(store, run_id, camera))
     frames = np.array([row.frame_index for row in rows], np.int64)
     boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
     identities = np.array([row.identity for row in rows], np.int64)

@@ -18,9 +18,9 @@ from pipeline.mosaic import Mosaic
 from pipeline.rendering import FrameAnnotator
 from pipeline.timestamps import to_iso
 from pipeline.types import Frame
-from storage import queries
-from storage.queries import ExportRow
+from storage import stored_boxes
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 USUAL_FRAME_RATE = 25.0
 SAME_MOMENT_US = 20_000
@@ -57,7 +57,7 @@ def draw_camera(
         return Film(camera.id, path, 0, (0, 0), failure)
     height, width = head[0].image.shape[:2]
     annotator = FrameAnnotator(height, _rate(head))
-    rows = queries.export_rows(store, run_id, camera.id)
+    rows = stored_boxes.export_rows(store, run_id, camera.id)
     try:
         with VideoWriter(path, width, height) as video:
             later = _draw(chain(head, frames), rows, annotator, video, cutter)

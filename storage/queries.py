@@ -1,35 +1,30 @@
 """Questions to the store. Answers are plain values, in an order that depends on content alone."""
 
-import re
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, or_, select
+from scipy.special import expit
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy.orm import aliased
 
 from pipeline.errors import StoreError
 from pipeline.timestamps import to_iso
 from pipeline.types import UNSUPPORTED
 from storage.engine import reading
-from storage.rows import tracklet_key
+from storage.rows import tracklet_ids_of, tracklet_key
 from storage.schema import (
-    PIXEL_SCALE,
     SCORE_SCALE,
     Camera,
     Identity,
-    LinkPair,
     LinkRow,
     Run,
     RunCamera,
     ThumbnailRow,
     TrackletRow,
-    TrackPoint,
 )
 from storage.store import Store
-
-ROWS_AT_ONCE = 5_000
-KEY = re.compile(r"(?P<camera>[^/]+)/(?P<track>\d+)(\.(?P<part>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,51 @@ class IdentitySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """From one moment to another, both included, microseconds UTC.
+
+    Raises:
+        StoreError: The one is after the other.
+    """
+
+    from_us: int
+    to_us: int
+
+    def __post_init__(self) -> None:
+        if self.from_us > self.to_us:
+            times = f"{to_iso(self.from_us)}, {to_iso(self.to_us)}"
+            raise StoreError(f"expected --from before --to, got {times}")
+
+
+ALWAYS: Final = Period(-(2**62), 2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which people are asked for.
+
+    Attributes:
+        period: Seen at some moment of it.
+        camera: Seen by it then; None: by any.
+        least_cameras: Seen by so many at least, at any time.
+        least_seconds: So long between first and last seen at least.
+    """
+
+    period: Period = ALWAYS
+    camera: str | None = None
+    least_cameras: int = 1
+    least_seconds: float = 0.0
+
+    def includes(self, person: IdentitySummary) -> bool:
+        """Whether somebody was seen by enough cameras, and for long enough."""
+        seconds = (person.last_seen_us - person.first_seen_us) / 1e6
+        return len(person.cameras) >= self.least_cameras and seconds >= self.least_seconds
+
+
+EVERYBODY: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A tracklet as part of a trajectory; `identity` is 0 and `log_odds` 0 where not linked."""
 
@@ -61,60 +101,10 @@ class Passage:
     mean_score: float
     log_odds: float
 
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Evidence for "same person" in log-odds; the parts add up to `log_odds`."""
-
-    log_odds: float
-    appearance: float
-    transition_time: float
-    ground_plane: float
-    edits: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What speaks for and against another tracklet being the same person."""
-
-    tracklet: str
-    camera: str
-    enter_us: int
-    leave_us: int
-    identity: int
-    same_identity: bool
-    similarity: float | None
-    evidence: Parts
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a tracklet has its identity."""
-
-    run: int
-    tracklet: str
-    camera: str
-    enter_us: int
-    leave_us: int
-    identity: int
-    method: str
-    decided_at: str
-    evidence: Parts
-    pairs: tuple[Pair, ...]
-    earlier_decisions: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRow:
-    """One box of a linked tracklet."""
-
-    camera: str
-    frame_index: int
-    timestamp_us: int
-    identity: int
-    tracklet: str
-    box: tuple[float, float, float, float]
-    score: float
+    @property
+    def confidence(self) -> float | None:
+        """Probability that it is of the same person as the others; None without evidence."""
+        return float(expit(self.log_odds)) if self.log_odds else None
 
 
 def resolve_run(store: Store, run: int | None) -> int:
@@ -145,113 +135,144 @@ def settings(store: Store, run_id: int) -> str:
 
 def cameras(store: Store, run_id: int) -> list[str]:
     """Names of the run's cameras, in the order of the site file."""
-    query = (
-        select(Camera.name)
-        .join(RunCamera, RunCamera.camera_id == Camera.id)
-        .where(RunCamera.run_id == run_id)
-        .order_by(RunCamera.position)
-    )
     with reading(store.engine) as connection:
-        return list(connection.execute(query).scalars())
+        return list(run_cameras(connection, run_id))
 
 
-def identities(store: Store, run_id: int, *, things: bool = False) -> list[IdentitySummary]:
-    """Everybody of a run, by number; or, instead, what is rather a thing than a person."""
+def identities(
+    store: Store,
+    run_id: int,
+    wanted: Wanted = EVERYBODY,
+    *,
+    things: bool = False,
+    as_of_us: int | None = None,
+) -> list[IdentitySummary]:
+    """People of a run, by number; or, instead, what is rather a thing than a person."""
     is_asked = LinkRow.method == UNSUPPORTED if things else LinkRow.method != UNSUPPORTED
-    passages = _passages(store, _passage_query(run_id).where(is_asked))
+    with reading(store.engine) as connection:
+        query = _passage_query(run_id, as_of_us, linked=True).where(is_asked)
+        if wanted.camera is not None or wanted.period != ALWAYS:
+            names = list(run_cameras(connection, run_id))
+            asked = names if wanted.camera is None else [wanted.camera]
+            query = query.where(
+                Identity.id.in_(
+                    select(LinkRow.identity_id)
+                    .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
+                    .where(held(as_of_us), is_asked, at(connection, run_id, asked, wanted.period))
+                )
+            )
+        passages = _passages(connection.execute(query))
     grouped: dict[int, list[Passage]] = {}
     for passage in passages:
         grouped.setdefault(passage.identity, []).append(passage)
-    return [_summary(number, grouped[number]) for number in sorted(grouped)]
+    found = [_summary(number, grouped[number]) for number in sorted(grouped)]
+    return [person for person in found if wanted.includes(person)]
 
 
-def trajectory(store: Store, run_id: int, identity: int) -> list[Passage]:
+def trajectory(
+    store: Store, run_id: int, identity: int, *, as_of_us: int | None = None
+) -> list[Passage]:
     """The passages of one person, in order of time."""
-    passages = _passages(store, _passage_query(run_id).where(Identity.number == identity))
+    query = _passage_query(run_id, as_of_us, linked=True).where(
+        Identity.run_id == run_id, Identity.number == identity
+    )
+    with reading(store.engine) as connection:
+        passages = _passages(connection.execute(query))
     if not passages:
         raise StoreError(f"run {run_id} has no identity {identity}")
     return passages
 
 
-def presence(store: Store, run_id: int, camera: str, from_us: int, to_us: int) -> list[Passage]:
+def gaps_seconds(passages: Sequence[Passage]) -> list[float | None]:
+    """How long before each passage nobody saw the person; negative where views overlap."""
+    latest = itertools.accumulate((passage.leave_us for passage in passages), max)
+    later = zip(passages[1:], latest, strict=False)
+    return [None, *((passage.enter_us - left_us) / 1e6 for passage, left_us in later)]
+
+
+def presence(
+    store: Store,
+    run_id: int,
+    camera: str,
+    from_us: int,
+    to_us: int,
+    *,
+    as_of_us: int | None = None,
+) -> list[Passage]:
     """Who was at a camera at some moment from `from_us` to `to_us`, in order of arrival.
 
     Also whom no decision has been made about; not what is rather a thing than a person.
     """
-    if from_us > to_us:
-        raise StoreError(f"expected --from before --to, got {to_iso(from_us)}, {to_iso(to_us)}")
-    known = cameras(store, run_id)
-    if camera not in known:
-        raise StoreError(f"run {run_id} has no camera {camera}; it has {', '.join(known)}")
-    of_run = (
-        select(Camera.id)
-        .join(RunCamera, RunCamera.camera_id == Camera.id)
-        .where(RunCamera.run_id == run_id, Camera.name == camera)
-    )
-    # By the camera's number, not its name: the index on camera and time serves only that.
-    query = _passage_query(run_id).where(
-        TrackletRow.camera_id == of_run.scalar_subquery(),
-        TrackletRow.start_us <= to_us,
-        TrackletRow.end_us >= from_us,
-        or_(LinkRow.method.is_(None), LinkRow.method != UNSUPPORTED),
-    )
-    return _passages(store, query)
-
-
-def why(store: Store, run_id: int, tracklet: str) -> Explanation:
-    """The decision that holds for a tracklet, with its evidence."""
-    match = KEY.fullmatch(tracklet)
-    if match is None:
-        raise StoreError(f"expected a tracklet such as desk/12 or desk/12.2, got {tracklet}")
-    query = (
-        select(
-            TrackletRow.id.label("tracklet_row"),
-            TrackletRow.start_us,
-            TrackletRow.end_us,
-            Identity.number,
-            LinkRow.id,
-            LinkRow.method,
-            LinkRow.decided_at_us,
-            LinkRow.appearance,
-            LinkRow.transition_time,
-            LinkRow.ground_plane,
-            LinkRow.edits,
-        )
-        .select_from(TrackletRow)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
-        .outerjoin(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
-        .outerjoin(Identity, Identity.id == LinkRow.identity_id)
-        .where(
-            TrackletRow.run_id == run_id,
-            Camera.name == match["camera"],
-            TrackletRow.track_id == int(match["track"]),
-            TrackletRow.part == int(match["part"] or 1),
-        )
-    )
-    key = tracklet_key(match["camera"], int(match["track"]), int(match["part"] or 1))
     with reading(store.engine) as connection:
-        row = connection.execute(query).first()
-        if row is None:
-            raise StoreError(f"run {run_id} has no tracklet {tracklet}")
-        if row.id is None:
-            raise StoreError(f"run {run_id}: tracklet {tracklet} is not linked yet")
-        pairs = connection.execute(_pair_query(row.id)).all()
-        versions = connection.execute(
-            select(func.count()).where(LinkRow.tracklet_id == row.tracklet_row)
-        ).scalar_one()
-    return Explanation(
-        run=run_id,
-        tracklet=key,
-        camera=match["camera"],
-        enter_us=row.start_us,
-        leave_us=row.end_us,
-        identity=row.number,
-        method=row.method,
-        decided_at=to_iso(row.decided_at_us),
-        evidence=_parts(row),
-        pairs=tuple(_pair(pair) for pair in pairs),
-        earlier_decisions=int(versions) - 1,
+        return _passages(
+            connection.execute(
+                presence_query(connection, run_id, [camera], Period(from_us, to_us), as_of_us)
+            )
+        )
+
+
+def presence_query(
+    connection: Connection,
+    run_id: int,
+    names: Sequence[str],
+    period: Period,
+    as_of_us: int | None,
+) -> Select[*tuple[Any, ...]]:
+    """Passages at cameras, also of those who are not linked, in order of arrival."""
+    is_person = or_(LinkRow.method.is_(None), LinkRow.method != UNSUPPORTED)
+    return _passage_query(run_id, as_of_us, linked=False).where(
+        at(connection, run_id, names, period), is_person
     )
+
+
+def at(
+    connection: Connection, run_id: int, names: Sequence[str], period: Period
+) -> ColumnElement[bool]:
+    """Tracklets that a run's cameras saw at some moment of a period: a range of their index.
+
+    Raises:
+        StoreError: The run has no such camera.
+    """
+    known = run_cameras(connection, run_id)
+    for name in names:
+        if name not in known:
+            raise StoreError(f"run {run_id} has no camera {name}; it has {', '.join(known)}")
+    longest = select(Run.longest_us).where(Run.id == run_id)
+    longest_us = int(connection.execute(longest).scalar_one())
+    return and_(
+        TrackletRow.run_id == run_id,
+        TrackletRow.camera_id.in_([known[name] for name in names]),
+        TrackletRow.start_us >= period.from_us - longest_us,
+        TrackletRow.start_us <= period.to_us,
+        TrackletRow.end_us >= period.from_us,
+    )
+
+
+def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
+    """Numbers of the rows of a run's cameras, by name, in the order of the site file."""
+    query = (
+        select(Camera.name, Camera.id)
+        .join(RunCamera, RunCamera.camera_id == Camera.id)
+        .where(RunCamera.run_id == run_id)
+        .order_by(RunCamera.position)
+    )
+    return {row.name: row.id for row in connection.execute(query)}
+
+
+def held(as_of_us: int | None) -> ColumnElement[bool]:
+    """Which links hold now, or held at a time: of two of a tracklet the earlier.
+
+    A decision takes a while: until it was put down, the one before it was the answer.
+    """
+    if as_of_us is None:
+        return LinkRow.valid_to_us.is_(None)
+    other = aliased(LinkRow)
+    first = select(func.min(other.id)).where(
+        other.tracklet_id == LinkRow.tracklet_id,
+        other.decided_at_us <= as_of_us,
+        or_(other.valid_to_us.is_(None), other.valid_to_us > as_of_us),
+    )
+    return LinkRow.id == first.scalar_subquery()
 
 
 def thumbnails(
@@ -267,79 +288,22 @@ def thumbnails(
     )
     found: dict[str, tuple[bytes, ...]] = {}
     with reading(store.engine) as connection:
+        if wanted is not None:
+            ids = tracklet_ids_of(connection, run_id, wanted).values()
+            query = query.where(ThumbnailRow.tracklet_id.in_(ids))
         for camera, track_id, part, jpeg in connection.execute(query):
             key = tracklet_key(camera, track_id, part)
-            if wanted is None or key in wanted:
-                found[key] = (*found.get(key, ()), jpeg)
+            found[key] = (*found.get(key, ()), jpeg)
     return found
 
 
-def export_rows(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
-    """Boxes of a camera by frame and identity, streamed: memory does not grow with their number.
-
-    Tracklets without a link are left out, and what is rather a thing than a person.
-    """
-    order = (TrackPoint.frame_index, Identity.number, TrackletRow.track_id, TrackletRow.part)
-    return _export_rows(store, _export_query(run_id, camera).order_by(*order), camera)
-
-
-def export_tracklets(store: Store, run_id: int, camera: str) -> Iterator[list[ExportRow]]:
-    """The same boxes, those of one tracklet at a time, in order of their beginnings."""
-    order = (TrackletRow.start_us, TrackletRow.track_id, TrackletRow.part, TrackPoint.frame_index)
-    rows = _export_rows(store, _export_query(run_id, camera).order_by(*order), camera)
-    for _, boxes in groupby(rows, key=lambda row: row.tracklet):
-        yield list(boxes)
-
-
-def _export_query(run_id: int, camera: str) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            TrackletRow.track_id,
-            TrackletRow.part,
-            Identity.number,
-            TrackPoint.frame_index,
-            TrackPoint.timestamp_us,
-            TrackPoint.x1,
-            TrackPoint.y1,
-            TrackPoint.x2,
-            TrackPoint.y2,
-            TrackPoint.score,
-        )
-        .join(TrackletRow, TrackletRow.id == TrackPoint.tracklet_id)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
-        .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
-        .join(Identity, Identity.id == LinkRow.identity_id)
-        .where(TrackletRow.run_id == run_id, Camera.name == camera, LinkRow.method != UNSUPPORTED)
-    )
-
-
-def _export_rows(store: Store, query: Select[*tuple[Any, ...]], camera: str) -> Iterator[ExportRow]:
-    with (
-        reading(store.engine) as connection,
-        connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query) as streamed,
-    ):
-        for row in streamed:
-            yield ExportRow(
-                camera=camera,
-                frame_index=row.frame_index,
-                timestamp_us=row.timestamp_us,
-                identity=row.number,
-                tracklet=tracklet_key(camera, row.track_id, row.part),
-                box=(
-                    row.x1 / PIXEL_SCALE,
-                    row.y1 / PIXEL_SCALE,
-                    row.x2 / PIXEL_SCALE,
-                    row.y2 / PIXEL_SCALE,
-                ),
-                score=row.score / SCORE_SCALE,
-            )
-
-
-def _passage_query(run_id: int) -> Select[*tuple[Any, ...]]:
+def _passage_query(run_id: int, as_of_us: int | None, *, linked: bool) -> Select[*tuple[Any, ...]]:
+    """Passages of a run; only those with an identity, or all."""
     return (
         select(
             Identity.number,
             Camera.name.label("camera"),
+            TrackletRow.id,
             TrackletRow.track_id,
             TrackletRow.part,
             TrackletRow.start_us,
@@ -357,32 +321,32 @@ def _passage_query(run_id: int) -> Select[*tuple[Any, ...]]:
             (RunCamera.run_id == TrackletRow.run_id)
             & (RunCamera.camera_id == TrackletRow.camera_id),
         )
-        .outerjoin(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
-        .outerjoin(Identity, Identity.id == LinkRow.identity_id)
+        .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & held(as_of_us), isouter=not linked)
+        .join(Identity, Identity.id == LinkRow.identity_id, isouter=not linked)
         .where(TrackletRow.run_id == run_id)
         # Not by the camera's name: databases differ in how they sort text.
         .order_by(TrackletRow.start_us, RunCamera.position, TrackletRow.track_id, TrackletRow.part)
     )
 
 
-def _passages(store: Store, query: Select[*tuple[Any, ...]]) -> list[Passage]:
-    with reading(store.engine) as connection:
-        found = connection.execute(query).all()
-    return [
-        Passage(
-            identity=row.number or 0,
-            tracklet=tracklet_key(row.camera, row.track_id, row.part),
-            camera=row.camera,
-            enter=to_iso(row.start_us),
-            leave=to_iso(row.end_us),
-            enter_us=row.start_us,
-            leave_us=row.end_us,
-            boxes=row.boxes,
-            mean_score=row.mean_score / SCORE_SCALE,
-            log_odds=row.log_odds or 0.0,
-        )
-        for row in found
-    ]
+def _passages(found: Iterable[Row[*tuple[Any, ...]]]) -> list[Passage]:
+    return [passage_of(row) for row in found]
+
+
+def passage_of(row: Row[*tuple[Any, ...]]) -> Passage:
+    """A passage from a row of `presence_query`."""
+    return Passage(
+        identity=row.number or 0,
+        tracklet=tracklet_key(row.camera, row.track_id, row.part),
+        camera=row.camera,
+        enter=to_iso(row.start_us),
+        leave=to_iso(row.end_us),
+        enter_us=row.start_us,
+        leave_us=row.end_us,
+        boxes=row.boxes,
+        mean_score=row.mean_score / SCORE_SCALE,
+        log_odds=row.log_odds or 0.0,
+    )
 
 
 def _summary(number: int, passages: list[Passage]) -> IdentitySummary:
@@ -398,46 +362,3 @@ def _summary(number: int, passages: list[Passage]) -> IdentitySummary:
         last_seen_us=last,
         boxes=sum(passage.boxes for passage in passages),
     )
-
-
-def _pair_query(link_id: int) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Camera.name.label("camera"),
-            TrackletRow.track_id,
-            TrackletRow.part,
-            TrackletRow.start_us,
-            TrackletRow.end_us,
-            Identity.number,
-            LinkPair.same_identity,
-            LinkPair.similarity,
-            LinkPair.appearance,
-            LinkPair.transition_time,
-            LinkPair.ground_plane,
-            LinkPair.edits,
-        )
-        .join(TrackletRow, TrackletRow.id == LinkPair.other_tracklet_id)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
-        .outerjoin(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & LinkRow.valid_to_us.is_(None))
-        .outerjoin(Identity, Identity.id == LinkRow.identity_id)
-        .where(LinkPair.link_id == link_id)
-        .order_by(LinkPair.position)
-    )
-
-
-def _pair(row: Row[*tuple[Any, ...]]) -> Pair:
-    return Pair(
-        tracklet=tracklet_key(row.camera, row.track_id, row.part),
-        camera=row.camera,
-        enter_us=row.start_us,
-        leave_us=row.end_us,
-        identity=row.number or 0,
-        same_identity=row.same_identity,
-        similarity=row.similarity,
-        evidence=_parts(row),
-    )
-
-
-def _parts(row: Row[*tuple[Any, ...]]) -> Parts:
-    total = row.appearance + row.transition_time + row.ground_plane + row.edits
-    return Parts(total, row.appearance, row.transition_time, row.ground_plane, row.edits)

@@ -9,7 +9,7 @@ import pytest
 
 from commands.reasons import decision, picture, reasons
 from pipeline.types import UNSUPPORTED
-from storage.queries import Explanation, Pair, Parts
+from storage.explanations import Explanation, Pair, Parts
 
 NOTHING = Parts(0.0, 0.0, 0.0, 0.0, 0.0)
 SECOND = 1_000_000

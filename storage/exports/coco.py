@@ -17,8 +17,8 @@ from pipeline.timestamps import to_iso
 from storage import queries
 from storage.exports.files import complete_file
 from storage.exports.rows import people
-from storage.queries import ExportRow
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 PERSON = 1
 Sizes = Mapping[str, tuple[int, int]]

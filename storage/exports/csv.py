@@ -8,10 +8,10 @@ import csv
 from pathlib import Path
 
 from pipeline.timestamps import to_iso
-from storage import queries
+from storage import queries, stored_boxes
 from storage.exports.files import complete_file
-from storage.queries import ExportRow
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 HEADER = (
     "camera",
@@ -37,7 +37,7 @@ def export(store: Store, run_id: int, output: Path) -> list[Path]:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for camera in queries.cameras(store, run_id):
-            writer.writerows(_row(row) for row in queries.export_rows(store, run_id, camera))
+            writer.writerows(_row(row) for row in stored_boxes.export_rows(store, run_id, camera))
     return [output]
 
 

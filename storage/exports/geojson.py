@@ -15,7 +15,7 @@ from pipeline.association.floor_tracks import floor_track
 from pipeline.config import OriginSettings
 from pipeline.timestamps import to_iso
 from pipeline.types import Calibrations, DoubleArray
-from storage import queries
+from storage import queries, stored_boxes
 from storage.exports.files import complete_file
 from storage.exports.rows import tracklet_of
 from storage.store import Store
@@ -64,7 +64,7 @@ def _features(
     for camera in queries.cameras(store, run_id):
         if camera not in calibrations:
             continue
-        for rows in queries.export_tracklets(store, run_id, camera):
+        for rows in stored_boxes.export_tracklets(store, run_id, camera):
             track = floor_track(tracklet_of(rows), calibrations)
             if not len(track.times_us):
                 continue

@@ -10,8 +10,8 @@ from pathlib import Path
 from storage import queries
 from storage.exports.files import complete_file
 from storage.exports.rows import people
-from storage.queries import ExportRow
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 NOT_KNOWN = "-1 -1 -1 -1000 -1000 -1000 -10"
 

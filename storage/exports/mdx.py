@@ -14,8 +14,8 @@ from pipeline.types import Calibrations
 from storage import queries
 from storage.exports.files import complete_file
 from storage.exports.rows import placed
-from storage.queries import ExportRow
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 VERSION = "4.0"
 

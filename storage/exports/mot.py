@@ -15,8 +15,8 @@ from pipeline.tracking.interpolation import interpolate
 from storage import queries
 from storage.exports.files import complete_file
 from storage.exports.rows import people, tracklet_of
-from storage.queries import ExportRow
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 
 def export(store: Store, run_id: int, output: Path, *, fill_gaps: bool = False) -> list[Path]:

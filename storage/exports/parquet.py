@@ -13,11 +13,11 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from pipeline.geometry import xyxy_to_xywh
 from pipeline.types import Calibrations, DoubleArray
-from storage import queries
+from storage import queries, stored_boxes
 from storage.exports.files import complete_path
 from storage.exports.rows import batches, places
-from storage.queries import ExportRow
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 NAMES = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -42,7 +42,7 @@ def export(store: Store, run_id: int, output: Path, calibrations: Calibrations) 
     """
     with complete_path(output) as partial, pq.ParquetWriter(partial, SCHEMA) as writer:
         for camera in queries.cameras(store, run_id):
-            rows = queries.export_rows(store, run_id, camera)
+            rows = stored_boxes.export_rows(store, run_id, camera)
             for batch in batches(rows, ROW_GROUP):
                 writer.write_table(_table(batch, places(batch, calibrations.get(camera))))
     return [output]

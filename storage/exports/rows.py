@@ -8,9 +8,9 @@ import numpy as np
 
 from pipeline.association.floor_tracks import body_places
 from pipeline.types import Calibration, Calibrations, DoubleArray, Tracklet
-from storage import queries
-from storage.queries import ExportRow
+from storage import stored_boxes
 from storage.store import Store
+from storage.stored_boxes import ExportRow
 
 ROWS_AT_ONCE = 5_000
 NUMBER_AT_END = re.compile(r"(\d+)$")
@@ -22,7 +22,7 @@ def people(store: Store, run_id: int, camera: str) -> Iterator[ExportRow]:
     Where a user has joined what a camera saw at once, the most confident box stays: readers of most
     formats refuse two.
     """
-    rows = queries.export_rows(store, run_id, camera)
+    rows = stored_boxes.export_rows(store, run_id, camera)
     for _, same in groupby(rows, key=lambda row: (row.frame_index, row.identity)):
         yield max(same, key=lambda row: row.score)
 

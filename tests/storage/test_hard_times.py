@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event, func, select, text
 from pipeline.errors import StoreError
 from pipeline.types import EncodedTracklet, Link
 from storage import engine as engine_module
-from storage import queries
+from storage import queries, stored_boxes
 from storage.engine import reading, writing
 from storage.schema import TrackletRow, TrackPoint
 from storage.store import Store, open_store
@@ -113,7 +113,7 @@ def test_a_reader_sees_the_old_state_during_a_long_write(
         connection.execute(text("DELETE FROM tracklet"))
         assert queries.identities(store, run_id) == before
         assert len(store.load_tracklets(run_id)) == 2
-        assert len(list(queries.export_rows(store, run_id, "gate"))) == 5
+        assert len(list(stored_boxes.export_rows(store, run_id, "gate"))) == 5
     assert queries.identities(store, run_id) == []
 
 

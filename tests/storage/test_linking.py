@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from pipeline.types import EncodedTracklet, Evidence, Link
 from storage import queries
 from storage.engine import reading
+from storage.explanations import why
 from storage.schema import LinkRow
 from storage.store import Store
 
@@ -40,7 +41,7 @@ def test_what_has_been_erased_is_told_and_left_out(
     compared = join("north/1", 1, [("gate/7", 0.9, True)])
     assert store.add_links(run_id, [compared, join("gate/8", 2)]) == {"gate/7", "gate/8"}
     assert _who(store, run_id) == {"north/1": 1}
-    assert queries.why(store, run_id, "north/1").pairs == ()
+    assert why(store, run_id, "north/1").pairs == ()
 
 
 def test_more_than_one_statement_takes(store: Store, begin: Begin, make: Make, join: Join) -> None:

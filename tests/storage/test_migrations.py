@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, event, make_url, text
 from pipeline.types import EncodedTracklet
 from storage import audit, queries
 from storage.engine import DRIVERS, MIGRATIONS, reading
+from storage.explanations import why
 from storage.store import open_store
 
 Make = Callable[..., EncodedTracklet]
@@ -109,7 +110,7 @@ def test_nothing_is_lost_in_an_upgrade(url: str, revision: str, create: bool) ->
         np.testing.assert_allclose(embedding.vector, [0.6, -0.8], atol=1e-3)  # type: ignore[union-attr]
         assert [p.identity for p in queries.identities(store, 1)] == [1, 2]
         assert [p.tracklet for p in queries.trajectory(store, 1, 1)] == ["north/1", "gate/4.2"]
-        explanation = queries.why(store, 1, "north/1")
+        explanation = why(store, 1, "north/1")
         assert explanation.earlier_decisions == 1
         assert [(p.tracklet, p.similarity) for p in explanation.pairs] == [
             ("gate/4.2", 0.5),

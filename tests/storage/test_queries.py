@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -12,16 +13,12 @@ import pytest
 from pipeline.errors import StoreError
 from pipeline.timestamps import from_iso
 from pipeline.types import UNSUPPORTED, EncodedTracklet, Link
-from storage import queries
-from storage.queries import (
-    Explanation,
-    ExportRow,
-    IdentitySummary,
-    Pair,
-    Parts,
-    Passage,
-)
+from storage import queries, stored_boxes
+from storage.engine import reading
+from storage.explanations import Explanation, Pair, Parts, why
+from storage.queries import IdentitySummary, Passage, Period, Wanted
 from storage.store import Store, open_store
+from storage.stored_boxes import ExportRow
 
 Begin = Callable[..., int]
 Make = Callable[..., EncodedTracklet]
@@ -133,6 +130,71 @@ def test_trajectory(store: Store, little_run: int) -> None:
         )
 
 
+def test_which_identities(store: Store, little_run: int) -> None:
+    def found(**asked: object) -> list[int]:
+        wanted = Wanted(**asked)  # type: ignore[arg-type]
+        return [person.identity for person in queries.identities(store, little_run, wanted)]
+
+    second = Period(START_US + 1_000_000, START_US + 9_000_000)
+    assert found(period=second) == [1]
+    assert found(period=Period(START_US, START_US)) == [1, 2]
+    assert found(camera="gate") == [1]
+    assert found(camera="Dock", period=second) == [], "identity 1 was elsewhere then"
+    assert found(least_cameras=3) == [1]
+    assert found(least_seconds=0.4) == [1, 2]
+    assert found(least_seconds=0.5) == [1]
+    [person] = queries.identities(store, little_run, Wanted(second))
+    assert person.tracklets == 3, "also those outside of the period"
+    assert "has no camera cellar" in refusal(lambda: found(camera="cellar"))
+
+
+def test_an_answer_given_earlier_is_given_again(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    """Also one given between a decision and when it was put down."""
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("gate", 1), make("gate", 2)])
+
+    def decide(*identities: int) -> int:
+        """The time between this decision and the next."""
+        keys = ("north/1", "gate/1", "gate/2")
+        pairs = [("gate/1", 0.5, True)]
+        links = [join(key, n, pairs) for key, n in zip(keys, identities, strict=True)]
+        store.set_links(run_id, links)
+        time.sleep(0.001)
+        return time.time_ns() // 1000
+
+    times = [decide(1, 1, 2), decide(1, 2, 2), decide(3, 3, 3)]
+
+    def answers(as_of_us: int | None) -> list[object]:
+        why_so = why(store, run_id, "north/1", as_of_us=as_of_us)
+        return [
+            [p.identity for p in queries.identities(store, run_id, as_of_us=as_of_us)],
+            [
+                p.identity
+                for p in queries.presence(store, run_id, "gate", 0, 2**62, as_of_us=as_of_us)
+            ],
+            (why_so.identity, why_so.earlier_decisions, why_so.pairs[0].identity),
+        ]
+
+    assert answers(None) == [[3], [3, 3], (3, 2, 3)]
+    assert [answers(time_us) for time_us in times] == [
+        [[1, 2], [1, 2], (1, 0, 1)],
+        [[1, 2], [2, 2], (1, 1, 2)],
+        [[3], [3, 3], (3, 2, 3)],
+    ]
+    assert len(queries.trajectory(store, run_id, 2, as_of_us=times[1])) == 2
+    assert queries.identities(store, run_id, as_of_us=START_US) == [], "nothing was decided yet"
+    assert "has no identity 2" in refusal(lambda: queries.trajectory(store, run_id, 2))
+
+
+def test_gaps(store: Store, little_run: int) -> None:
+    passages = queries.trajectory(store, little_run, 1)
+    assert queries.gaps_seconds(passages) == [None, pytest.approx(-0.1), pytest.approx(0.3)]
+    assert [passage.confidence for passage in passages] == [pytest.approx(0.9047, abs=1e-4)] * 3
+    assert GATE_3.confidence is None
+
+
 def test_presence(store: Store, little_run: int) -> None:
     def found(camera: str, from_ms: float, to_ms: float) -> list[Passage]:
         begin_us, end_us = (round(START_US + 1000 * time) for time in (from_ms, to_ms))
@@ -151,6 +213,21 @@ def test_presence(store: Store, little_run: int) -> None:
     assert found("Dock", 700.001, 9000) == []
     # Who is not linked was there all the same.
     assert found("gate", 0, 5000) == [GATE_1, GATE_3]
+
+
+def test_presence_is_a_range_of_an_index(store: Store, little_run: int) -> None:
+    """Whatever the run has seen before and after is not looked at."""
+    with reading(store.engine) as connection:
+        period = Period(START_US, START_US + 1)
+        query = queries.presence_query(connection, little_run, ["Dock"], period, None)
+        if store.engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # of a table so small
+        sql = str(query.compile(store.engine, compile_kwargs={"literal_binds": True}))
+        words = "EXPLAIN QUERY PLAN" if store.engine.dialect.name == "sqlite" else "EXPLAIN"
+        plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{words} {sql}"))
+    assert re.search(
+        r"camera_id=\? AND start_us>\? AND start_us<\?|start_us >= .*start_us <=", plan
+    ), plan
 
 
 def test_presence_of_what_cannot_be(store: Store, little_run: int) -> None:
@@ -182,7 +259,7 @@ def test_why(store: Store, little_run: int) -> None:
             ("gate", "gate/3"),
         )
     )
-    explanation = queries.why(store, little_run, "north/2")
+    explanation = why(store, little_run, "north/2")
     assert explanation == Explanation(
         run=little_run,
         tracklet="north/2",
@@ -201,8 +278,8 @@ def test_why(store: Store, little_run: int) -> None:
         earlier_decisions=1,
     )
     json.dumps(asdict(explanation), allow_nan=False)
-    assert queries.why(store, little_run, "gate/1.2").pairs == ()
-    assert queries.why(store, little_run, "north/2.1") == explanation, "the first part by its name"
+    assert why(store, little_run, "gate/1.2").pairs == ()
+    assert why(store, little_run, "north/2.1") == explanation, "the first part by its name"
 
 
 def test_why_counts_decisions(store: Store, begin: Begin, make: Make, join: Join) -> None:
@@ -210,7 +287,7 @@ def test_why_counts_decisions(store: Store, begin: Begin, make: Make, join: Join
     store.add_tracklets(run_id, [make("north", 1), make("gate", 1)])
     for decisions in range(3):
         store.set_links(run_id, [join("north/1", 1)])
-        assert queries.why(store, run_id, "north/1").earlier_decisions == decisions
+        assert why(store, run_id, "north/1").earlier_decisions == decisions
 
 
 @pytest.mark.parametrize(
@@ -231,14 +308,14 @@ def test_why_of_what_is_not_there(
     store: Store, little_run: int, tracklet: str, reason: str
 ) -> None:
     assert little_run == 2
-    assert refusal(lambda: queries.why(store, little_run, tracklet)) == reason
+    assert refusal(lambda: why(store, little_run, tracklet)) == reason
 
 
 def test_numbers_too_large_for_the_database(store: Store, little_run: int) -> None:
     """SQLite's driver refuses them by an error of Python's own."""
     assert re.search(
         "no tracklet|too large|out of range",
-        refusal(lambda: queries.why(store, 2, f"gate/{10**30}")),
+        refusal(lambda: why(store, 2, f"gate/{10**30}")),
     )
     assert re.search(
         "no identity|too large|out of range", refusal(lambda: queries.trajectory(store, 2, 10**30))
@@ -254,7 +331,7 @@ def test_thumbnails(store: Store, little_run: int) -> None:
 
 
 def test_export_rows(store: Store, little_run: int) -> None:
-    found = list(queries.export_rows(store, little_run, "Dock"))
+    found = list(stored_boxes.export_rows(store, little_run, "Dock"))
     assert [(row.frame_index, row.identity) for row in found] == [
         *[(0, 2), (1, 2), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)],
         *[(5, 1), (6, 1), (7, 1)],
@@ -264,8 +341,10 @@ def test_export_rows(store: Store, little_run: int) -> None:
         ExportRow("Dock", 3, START_US + 300_000, 2, "Dock/2", (203.0, 20.5, 233.0, 100.0), 0.9),
     ]
     # gate/3 is nobody's, so it is left out.
-    assert {row.tracklet for row in queries.export_rows(store, little_run, "gate")} == {"gate/1.2"}
-    assert list(queries.export_rows(store, little_run, "cellar")) == []
+    assert {row.tracklet for row in stored_boxes.export_rows(store, little_run, "gate")} == {
+        "gate/1.2"
+    }
+    assert list(stored_boxes.export_rows(store, little_run, "cellar")) == []
 
 
 def test_what_is_no_person_is_kept_but_neither_listed_nor_exported(
@@ -275,10 +354,10 @@ def test_what_is_no_person_is_kept_but_neither_listed_nor_exported(
     store.add_tracklets(run_id, [make("north", 1), make("north", 2)])
     store.set_links(run_id, [join("north/1", 1), replace(join("north/2", 2), method=UNSUPPORTED)])
     assert [person.identity for person in queries.identities(store, run_id)] == [1]
-    assert {row.identity for row in queries.export_rows(store, run_id, "north")} == {1}
+    assert {row.identity for row in stored_boxes.export_rows(store, run_id, "north")} == {1}
     assert [p.identity for p in queries.presence(store, run_id, "north", 0, 2**62)] == [1]
     assert len(queries.trajectory(store, run_id, 2)) == 1
-    assert queries.why(store, run_id, "north/2").method == UNSUPPORTED
+    assert why(store, run_id, "north/2").method == UNSUPPORTED
 
 
 def test_boxes_of_a_frame_are_sorted_by_identity(
@@ -287,7 +366,7 @@ def test_boxes_of_a_frame_are_sorted_by_identity(
     run_id = begin(store)
     store.add_tracklets(run_id, [make("north", n, frames=[0, 1]) for n in (1, 2, 3)])
     store.set_links(run_id, [join("north/1", 2), join("north/2", 1), join("north/3", 1)])
-    found = list(queries.export_rows(store, run_id, "north"))
+    found = list(stored_boxes.export_rows(store, run_id, "north"))
     assert [(row.frame_index, row.tracklet) for row in found] == [
         (frame, tracklet) for frame in (0, 1) for tracklet in ("north/2", "north/3", "north/1")
     ]
@@ -311,15 +390,15 @@ def test_boxes_are_streamed(
     store: Store, begin: Begin, make: Make, join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The memory of an export does not grow with the number of boxes."""
-    monkeypatch.setattr(queries, "ROWS_AT_ONCE", 200)
+    monkeypatch.setattr(stored_boxes, "ROWS_AT_ONCE", 200)
     peaks = []
     for length in (400, 4000):
         run_id = begin(store)
         store.add_tracklets(run_id, [make("north", n, frames=range(length)) for n in (1, 2)])
         store.set_links(run_id, [join("north/1", 1), join("north/2", 2)])
-        next(queries.export_rows(store, run_id, "north"))  # what is made but once
+        next(stored_boxes.export_rows(store, run_id, "north"))  # what is made but once
         tracemalloc.start()
-        assert sum(1 for _ in queries.export_rows(store, run_id, "north")) == 2 * length
+        assert sum(1 for _ in stored_boxes.export_rows(store, run_id, "north")) == 2 * length
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
@@ -334,7 +413,7 @@ def test_postgresql_sends_boxes_as_they_are_asked_for(
         run_id = begin(store)
         store.add_tracklets(run_id, [make("north", 1)])
         store.set_links(run_id, [join("north/1", 1)])
-        rows = queries.export_rows(store, run_id, "north")
+        rows = stored_boxes.export_rows(store, run_id, "north")
         next(rows)  # comes alone
         next(rows)
         with psycopg.connect(url) as connection:
@@ -342,13 +421,13 @@ def test_postgresql_sends_boxes_as_they_are_asked_for(
                 "SELECT query FROM pg_stat_activity"
                 " WHERE datname = current_database() AND state = 'idle in transaction'"
             ).fetchall()
-        assert query.startswith(f"FETCH FORWARD {queries.ROWS_AT_ONCE} ")
+        assert query.startswith(f"FETCH FORWARD {stored_boxes.ROWS_AT_ONCE} ")
         assert len(list(rows)) == 3
 
 
 def test_an_answer_taken_in_part_holds_no_connection(store: Store, little_run: int) -> None:
     for _ in range(30):  # more than the pool has
-        rows = queries.export_rows(store, little_run, "Dock")
+        rows = stored_boxes.export_rows(store, little_run, "Dock")
         next(rows)
         rows.close()  # type: ignore[attr-defined]
     assert len(queries.identities(store, little_run)) == 2

@@ -24,6 +24,7 @@ from pipeline.types import (
 from storage import embeddings, queries
 from storage import store as store_module
 from storage.engine import reading, writing
+from storage.explanations import why
 from storage.schema import (
     Base,
     EmbeddingRow,
@@ -444,8 +445,8 @@ def test_what_has_expired_is_erased_with_all_that_hangs_on_it(
     assert orphans(store) == {}
     assert [tracklet.key for tracklet, _ in store.load_tracklets(half)] == ["gate/1", "gate/2"]
     assert [person.identity for person in queries.identities(store, half)] == [4, 5]
-    assert queries.why(store, half, "gate/1").pairs[0].tracklet == "gate/2"
-    assert queries.why(store, half, "gate/2").pairs == (), "north/1 is gone"
+    assert why(store, half, "gate/1").pairs[0].tracklet == "gate/2"
+    assert why(store, half, "gate/2").pairs == (), "north/1 is gone"
     assert [row[0] for row in after["run"]] == [elsewhere, half]
     assert after["camera"] == before["camera"]
     for table in ("tracklet", "run", "identity"):

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.motchallenge import read_rows
 from pipeline.types import EncodedTracklet, Link
-from storage import queries
+from storage import stored_boxes
 from storage.exports import csv as csv_export
 from storage.exports import mot as mot_export
 from storage.store import Store, open_store
@@ -103,7 +103,7 @@ def test_mot_is_read_back(store: Store, little_run: int, tmp_path: Path) -> None
     """By our own reader of the format: frames from 0 again, ids shared between cameras."""
     for path in mot_export.export(store, little_run, tmp_path / "mot"):
         found = read_rows(path, UserError)
-        expected = list(queries.export_rows(store, little_run, path.stem))
+        expected = list(stored_boxes.export_rows(store, little_run, path.stem))
         assert found.frame_indices.tolist() == [row.frame_index for row in expected]
         assert found.ids.tolist() == [row.identity for row in expected]
         np.testing.assert_allclose(found.boxes, [row.box for row in expected])

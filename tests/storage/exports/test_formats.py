@@ -15,7 +15,7 @@ from trackeval.datasets import Kitti2DBox, MotChallenge2DBox
 from pipeline.config import OriginSettings
 from pipeline.timestamps import to_iso
 from pipeline.types import Calibration, EncodedTracklet, Link
-from storage import queries
+from storage import queries, stored_boxes
 from storage.exports import aicity, coco, csv, duke, geojson, kitti, mdx, mot, parquet
 from storage.exports.rows import camera_numbers
 from storage.store import Store, open_store
@@ -48,9 +48,9 @@ EXPORTS: Mapping[str, Export] = {
 }
 
 
-def all_rows(store: Store, run_id: int) -> list[queries.ExportRow]:
+def all_rows(store: Store, run_id: int) -> list[stored_boxes.ExportRow]:
     cameras = queries.cameras(store, run_id)
-    return [row for camera in cameras for row in queries.export_rows(store, run_id, camera)]
+    return [row for camera in cameras for row in stored_boxes.export_rows(store, run_id, camera)]
 
 
 def test_duke(store: Store, little_run: int, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_numbers_of_cameras() -> None:
     assert camera_numbers(["hall-1", "roof-1"]) == {"hall-1": 1, "roof-1": 2}
 
 
-def read_by_trackeval(dataset: object, rows: list[queries.ExportRow], first: int) -> None:
+def read_by_trackeval(dataset: object, rows: list[stored_boxes.ExportRow], first: int) -> None:
     """The reader's ids and confidences of each frame, against the rows of the store."""
     raw = dataset.get_raw_seq_data("ours", "north")  # type: ignore[attr-defined]
     for frame in range(raw["num_timesteps"]):
@@ -263,7 +263,7 @@ def test_memory_does_not_grow_with_the_run(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    monkeypatch.setattr(queries, "ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(stored_boxes, "ROWS_AT_ONCE", 100)
     monkeypatch.setattr("storage.exports.rows.ROWS_AT_ONCE", 100)
     monkeypatch.setattr(parquet, "ROW_GROUP", 100)
     peaks = []
@@ -285,7 +285,7 @@ def test_nothing_is_left_of_an_export_that_fails(
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(queries, "export_rows", broken)
+    monkeypatch.setattr(stored_boxes, "export_rows", broken)
     for name in set(EXPORTS) - {"mot", "kitti", "geojson"}:
         with pytest.raises(RuntimeError):
             EXPORTS[name](store, little_run, tmp_path / "exports" / name)
