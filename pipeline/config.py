@@ -59,15 +59,25 @@ class CameraSettings(Settings):
 class VideoCamera(CameraSettings):
     """A camera that delivers pixels."""
 
-    video: str = Field(description="Video file, folder of images, or rtsp:// URL.")
+    video: str = Field(
+        description="Video file, folder of images; or live: rtsp:// or other URL, /dev/video0."
+    )
     frame_rate: Positive | None = Field(
         None, description="Frames per second of a folder of images; videos carry their own times."
+    )
+    rtsp_transport: Literal["tcp", "udp"] = Field(
+        "tcp", description="How an rtsp:// camera sends; udp loses pictures where the network does."
     )
 
     @property
     def is_url(self) -> bool:
         """Whether `video` is a network address rather than a path."""
         return "://" in self.video
+
+    @property
+    def is_live(self) -> bool:
+        """Whether pictures come as they are taken: a network address, or a device."""
+        return self.is_url or self.video.startswith("/dev/")
 
 
 class SimulationCamera(CameraSettings):
