@@ -79,10 +79,10 @@ def open_frames(camera: PixelCamera, site: Site) -> FrameSource:
         from cameras.simulation.source import open_simulation
 
         return open_simulation(camera, site)
-    if "://" in camera.video:
+    if camera.is_live:
         raise SourceError(
             f"{redact(camera.video)}: expected a video file or a folder of images;"
-            " live streams are not supported yet"
+            " a live camera cannot be read again"
         )
     path = Path(camera.video)
     if not path.exists():

@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -11,26 +11,17 @@ from enum import Enum
 import supervision as sv
 
 from cameras.detection_service import DetectionService
+from cameras.following import Follower, OnTracklet
+from cameras.live import LiveStatus
 from cameras.motion import MotionGate
 from cameras.sources import open_frames, open_observations
 from pipeline.config import Camera, PixelCamera, Site, TracksCamera
 from pipeline.errors import UserError
-from pipeline.tracking.appearance import CropLooks, EmbedCrops, Looks, RecordedLooks
-from pipeline.tracking.tracker import Tracker
-from pipeline.tracking.tracklets import TrackletBuilder
-from pipeline.types import (
-    EMBEDDING_KEY,
-    Appearance,
-    Frame,
-    ImageArray,
-    Observation,
-    Tracklet,
-)
+from pipeline.tracking.appearance import EmbedCrops
+from pipeline.types import Frame
 
 FRAMES_IN_FLIGHT = 2
 """Frames of one camera that may wait for the detector: the next is decoded meanwhile."""
-
-OnTracklet = Callable[[Tracklet, Appearance], None]
 
 
 class State(Enum):
@@ -59,6 +50,8 @@ class CameraStatus:
         tracklets: Tracklets closed so far.
         message: Why it failed, one line; empty otherwise.
         fault: The traceback of a failure that is a fault of ours; empty otherwise.
+        live: How the connection to a live camera is; None of recordings.
+        restarts: How often following a live camera's people was begun anew after a fault of ours.
     """
 
     camera_id: str
@@ -72,6 +65,8 @@ class CameraStatus:
     tracklets: int = 0
     message: str = ""
     fault: str = ""
+    live: LiveStatus | None = None
+    restarts: int = 0
 
 
 class CameraWorker:
@@ -99,12 +94,9 @@ class CameraWorker:
         self._camera = camera
         self._site = site
         self._detector = detector
-        self._on_tracklet = on_tracklet
         self._stop = stop
-        self._embed = embed
         self.status = CameraStatus(camera.id)
-        self._tracker = Tracker(site.tracking)
-        self._builder = TrackletBuilder(camera.id, site.tracking)
+        self._follower = Follower(camera.id, site, on_tracklet, self.status, embed)
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
 
     def start(self) -> None:
@@ -141,16 +133,14 @@ class CameraWorker:
                 self._process_recorded()
         finally:
             if not self._stop.is_set():
-                self._close(self._builder.close())
+                self._follower.close()
 
     def _process_frames(self, camera: PixelCamera) -> None:
         source = open_frames(camera, self._site)
         self.status.expected_frames = source.expected_frames or 0
         try:
             for frame, detections in self._detected(source):
-                tracked = self._track(detections, frame.timestamp_us, frame.image)
-                self._close(self._builder.add_frame(tracked, frame))
-                self._note(frame.index, frame.timestamp_us, len(tracked))
+                self._follower.see(detections, frame)
         finally:
             source.close()
 
@@ -189,42 +179,5 @@ class CameraWorker:
         for observation in source:
             if self._stop.is_set():
                 return
-            tracked = self._track_recorded(observation)
-            self._close(self._builder.add_observation(tracked, observation))
-            self._note(observation.index, observation.timestamp_us, len(tracked))
-
-    def _track_recorded(self, observation: Observation) -> sv.Detections:
-        if isinstance(self._camera, TracksCamera):
-            return observation.detections
-        return self._track(observation.detections, observation.timestamp_us, None)
-
-    def _track(
-        self, detections: sv.Detections, timestamp_us: int, image: ImageArray | None
-    ) -> sv.Detections:
-        assert detections.confidence is not None
-        confident = detections[detections.confidence >= self._site.detection.confidence]
-        assert isinstance(confident, sv.Detections)
-        return self._tracker.update(confident, timestamp_us, self._looks(confident, image))
-
-    def _looks(self, detections: sv.Detections, image: ImageArray | None) -> Looks | None:
-        """How people look, where the tracker may ask."""
-        if not self._site.tracking.appearance:
-            return None
-        if image is not None:
-            assert self._embed is not None
-            return CropLooks(detections, image, self._embed)
-        return RecordedLooks(detections) if EMBEDDING_KEY in detections.data else None
-
-    def _close(self, closed: list[tuple[Tracklet, Appearance]]) -> None:
-        for tracklet, appearance in closed:
-            self._on_tracklet(tracklet, appearance)
-            self.status.tracklets += 1
-
-    def _note(self, index: int, timestamp_us: int, people: int) -> None:
-        status = self.status
-        if status.frames == 0:
-            status.first_us = timestamp_us
-        status.frames += 1
-        status.last_index = index
-        status.position_us = timestamp_us
-        status.open_tracks = people
+            is_tracked = isinstance(self._camera, TracksCamera)
+            self._follower.see_recorded(observation, is_tracked=is_tracked)

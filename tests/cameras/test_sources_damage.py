@@ -99,7 +99,7 @@ def test_urls_are_not_supported_yet_and_credentials_not_shown(tmp_path, one_came
     path.write_text(f"site: plaza\ncameras: [{{id: north, video: '{url}'}}]\n")
     site = load_site(path)
     for camera, of_site in (one_camera(video=url), (site.cameras[0], site)):
-        with pytest.raises(SourceError, match="live streams are not supported yet") as error:
+        with pytest.raises(SourceError, match="a live camera cannot be read again") as error:
             open_frames(camera, of_site)
         assert str(error.value).startswith(f"{shown}: ")
         assert "secret" not in str(error.value) and "abc" not in str(error.value)
