@@ -42,6 +42,10 @@ class Follower:
         progress: Kept up to date.
         embed: How people are compared by their looks; None for recorded cameras.
         last_track: Number of a track that was there before; those here come after it.
+
+    Attributes:
+        has_seen: Whether anything was taken in.
+        last_track: Number of the last track so far.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Follower:
         self._tracker = Tracker(site.tracking)
         self._builder = TrackletBuilder(camera_id, site.tracking)
         self.last_track = last_track
+        self.has_seen = False
 
     def see(self, detections: sv.Detections, frame: Frame) -> None:
         """Take in a frame and its detections."""
@@ -109,7 +114,7 @@ class Follower:
             self._progress.tracklets += 1
 
     def _note(self, index: int, timestamp_us: int, people: int) -> None:
-        progress = self._progress
+        progress, self.has_seen = self._progress, True
         if progress.frames == 0:
             progress.first_us = timestamp_us
         progress.frames += 1

@@ -4,7 +4,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -278,6 +277,3 @@ class LiveSource:
                 "behind" if offset_us > 0 else "ahead of",
                 use,
             )
-
-
-OpenLive = Callable[[VideoCamera], LiveSource]

@@ -1,0 +1,172 @@
+"""One live camera: its newest frame -> detection -> tracking -> tracklets, whatever happens."""
+
+import logging
+import random
+import threading
+import time
+import traceback
+
+import supervision as sv
+
+from cameras.detection_service import DetectionService
+from cameras.following import Follower, OnTracklet
+from cameras.live import LiveSource, Patience
+from cameras.live_clock import SteadyClock
+from cameras.motion import MotionGate
+from cameras.worker import CameraStatus, State
+from pipeline.config import Site, VideoCamera
+from pipeline.errors import UserError
+from pipeline.tracking.appearance import EmbedCrops
+from pipeline.types import Appearance, Tracklet
+
+POLL_SECONDS = 0.2
+LATE_SECONDS = 2.0
+"""Frames may come as much later than they were taken; until then nobody is taken to have left."""
+
+logger = logging.getLogger(__name__)
+
+
+class DeliveryError(Exception):
+    """Tracklets cannot be handed on: not a fault of the camera."""
+
+
+class LiveWorker:
+    """Follows the people of one live camera until it is stopped, in a thread of its own.
+
+    One frame at a time is at the detector, always the newest: where that is slow, every camera
+    is looked at less often, and none waits for more than one frame of each other. A fault of ours
+    ends what is open and begins anew after a while, as often as it takes.
+
+    Args:
+        camera: Its settings.
+        site: The settings it shares with the others.
+        detector: Finds people in its frames.
+        on_tracklet: Called from the worker's thread with each tracklet that closes.
+        stop: When set, the worker closes what is open and ends.
+        embed: How people are compared by their looks.
+        steady: What dates arrivals; shared by all cameras.
+        last_track: Number of the last track that the run has of this camera.
+        patience: How long is waited for the camera.
+    """
+
+    def __init__(
+        self,
+        camera: VideoCamera,
+        site: Site,
+        detector: DetectionService,
+        on_tracklet: OnTracklet,
+        stop: threading.Event,
+        embed: EmbedCrops | None,
+        steady: SteadyClock,
+        last_track: int = 0,
+        patience: Patience = Patience(),  # noqa: B008 (frozen)
+    ) -> None:
+        self._camera = camera
+        self._site = site
+        self._detector = detector
+        self._on_tracklet = on_tracklet
+        self._stop = stop
+        self._embed = embed
+        self._last_track = last_track
+        self._patience = patience
+        self._source = LiveSource(camera, site, steady, patience)
+        self._gap_seconds = site.tracking.max_gap_seconds + LATE_SECONDS
+        self._seen = time.monotonic()
+        self.status = CameraStatus(camera.id, live=self._source.status())
+        self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the thread; whether it has finished."""
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        self.status.state = State.RUNNING
+        try:
+            self._follow_for_ever()
+            self.status.state = State.STOPPED
+        except (DeliveryError, UserError) as error:
+            cause = error.__cause__ or error
+            if not isinstance(cause, UserError):
+                self.status.fault = "".join(traceback.format_exception(cause))
+            self.status.message = str(cause)
+            self.status.state = State.FAILED
+        finally:
+            self._source.close()
+            self.status.live = self._source.status()
+
+    def _follow_for_ever(self) -> None:
+        faults, since = 0, time.monotonic()
+        while not self._stop.is_set():
+            try:
+                self._follow_all()
+            except (DeliveryError, UserError):
+                raise
+            # The worker's outer edge: a fault is told, and following begins anew.
+            except Exception as error:
+                faults = 0 if time.monotonic() - since > self._patience.longest_backoff else faults
+                self._tell_fault(error)
+                self._stop.wait(self._wait_seconds(faults))
+                faults, since = faults + 1, time.monotonic()
+
+    def _wait_seconds(self, faults: int) -> float:
+        patience = self._patience
+        wait = min(patience.backoff * 2.0 ** min(faults, 16), patience.longest_backoff)
+        return wait * random.uniform(0.75, 1.25)  # noqa: S311 (no secret)
+
+    def _tell_fault(self, error: Exception) -> None:
+        self.status.restarts += 1
+        self.status.message = f"{self._camera.id}: {type(error).__name__}: {error}"
+        logger.error("%s; following begins anew", self.status.message, exc_info=error)
+
+    def _follow_all(self) -> None:
+        """Until stopped, or a fault; in both cases those who are open are handed over."""
+        follower = self._follower()
+        gate = MotionGate(self._site.detection.motion_gate_seconds)
+        shape: tuple[int, ...] = ()
+        held: sv.Detections | None = None
+        try:
+            while not self._stop.is_set():
+                frame = self._source.poll(POLL_SECONDS)
+                self.status.live = self._source.status()
+                if frame is None:
+                    follower = self._without_frame(follower)
+                    continue
+                if shape not in ((), frame.image.shape):
+                    # Boxes in pixels of another size: nobody can be followed from one to the other.
+                    logger.warning("%s: pictures are of another size now", self._camera.id)
+                    follower, held = self._anew(follower), None
+                shape, self._seen = frame.image.shape, time.monotonic()
+                if gate.opens(frame) or held is None:
+                    held = self._detector.submit(frame.image).result()
+                follower.see(held, frame)
+        finally:
+            self._anew(follower)
+
+    def _without_frame(self, follower: Follower) -> Follower:
+        """Hand over those who are open, once the camera has been silent for longer than a gap."""
+        if not follower.has_seen or time.monotonic() - self._seen < self._gap_seconds:
+            return follower
+        return self._anew(follower)
+
+    def _anew(self, follower: Follower) -> Follower:
+        """Close what is open, and begin with tracks of other numbers."""
+        self._last_track = follower.last_track
+        follower.close()
+        return self._follower()
+
+    def _follower(self) -> Follower:
+        return Follower(
+            self._camera.id, self._site, self._deliver, self.status, self._embed, self._last_track
+        )
+
+    def _deliver(self, tracklet: Tracklet, appearance: Appearance) -> None:
+        try:
+            self._on_tracklet(tracklet, appearance)
+        # Whatever it is: it is not this camera's, and no new beginning would help.
+        except Exception as error:
+            raise DeliveryError from error
