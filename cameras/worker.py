@@ -97,6 +97,7 @@ class CameraWorker:
         self._stop = stop
         self.status = CameraStatus(camera.id)
         self._follower = Follower(camera.id, site, on_tracklet, self.status, embed)
+        self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
 
     def start(self) -> None:
@@ -105,8 +106,9 @@ class CameraWorker:
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; whether it has finished."""
-        self._thread.join(timeout_seconds)
-        return not self._thread.is_alive()
+        # Not by the thread's own `join`: where a signal interrupts that, Python 3.11 takes the
+        # thread for finished.
+        return self._finished.wait(timeout_seconds)
 
     def _run(self) -> None:
         self.status.state = State.RUNNING
@@ -119,6 +121,8 @@ class CameraWorker:
         except Exception as error:
             self.status.fault = traceback.format_exc()
             self._fail(f"{self._camera.id}: {type(error).__name__}: {error}")
+        finally:
+            self._finished.set()
 
     def _fail(self, message: str) -> None:
         self.status.message = message

@@ -1,6 +1,9 @@
 """One camera's worker, and the pool that runs them side by side."""
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -249,3 +252,24 @@ def test_interruption_stops_workers_and_leaves_open_tracks(
     assert worker.status.state is State.STOPPED
     assert worker.status.frames < 200
     assert closed == []
+
+
+def test_a_signal_waits_for_workers(tmp_path: Path, film: Callable[..., Path]) -> None:
+    """It comes while the first of them is waited for, which must not count as its end."""
+    video = film(tmp_path / "hall.mp4", [], 50)
+    site = _site(VideoCamera(id="hall", video=str(video)))
+    stop, first = threading.Event(), threading.Event()
+
+    def slowly(images: Sequence[ImageArray]) -> list[sv.Detections]:
+        if not first.is_set():
+            first.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        stop.wait(30)
+        time.sleep(0.3)
+        return _whole_frame(images)
+
+    with DetectionService(slowly, max_batch=1) as service:
+        worker = CameraWorker(site.cameras[0], site, service, lambda *_: None, stop)
+        with pytest.raises(KeyboardInterrupt):
+            Pool([worker], stop).run(lambda _: None)
+        assert worker.status.state is State.STOPPED
