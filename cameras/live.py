@@ -197,7 +197,7 @@ class LiveSource:
 
     def _settle(self, connection: Connection, now: float) -> None:
         if self._status.link is not Link.RUNNING:
-            self._tell(f"running: {connection.facts.codec}")
+            self._tell("running", logging.WARNING if self._told else logging.INFO)
             self._status.link = Link.RUNNING
         if now - connection.started > self._patience.settled:
             self._failures = 0
@@ -226,10 +226,10 @@ class LiveSource:
         slowest = STALL_INTERVALS * (self._interval or 0)
         stall, dead = max(self._patience.stall, slowest), max(self._patience.dead, 2 * slowest)
         if age > dead:
-            self._give_up(f"no picture for {age:.0f} s")
+            self._give_up(f"no picture for {round(dead, 1):g} s")
         elif age > stall and self._status.link is not Link.STALLED:
             self._status.link = Link.STALLED
-            self._tell(f"stalled: no picture for {age:.0f} s")
+            self._tell("stalled")
 
     def _connect(self) -> None:
         self._status.link = Link.CONNECTING
@@ -256,11 +256,11 @@ class LiveSource:
         self._status.link, self._status.failure = Link.BACKOFF, failure
         self._tell(failure)
 
-    def _tell(self, what: str) -> None:
+    def _tell(self, what: str, level: int = logging.WARNING) -> None:
         """Log what has changed, once."""
         if what != self._told:
             self._told = what
-            logger.warning("%s: %s: %s", self.camera_id, self._name, what)
+            logger.log(level, "%s: %s: %s", self.camera_id, self._name, what)
 
     def _warn_of_clock(self, connection: Connection) -> None:
         """Say that the camera's clock is off, once until it changes."""

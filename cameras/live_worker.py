@@ -73,6 +73,7 @@ class LiveWorker:
         self._gap_seconds = site.tracking.max_gap_seconds + LATE_SECONDS
         self._seen = time.monotonic()
         self.status = CameraStatus(camera.id, live=self._source.status())
+        self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
 
     def start(self) -> None:
@@ -81,8 +82,9 @@ class LiveWorker:
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; whether it has finished."""
-        self._thread.join(timeout_seconds)
-        return not self._thread.is_alive()
+        # Not by the thread's own `join`: where a signal interrupts that, Python 3.11 takes the
+        # thread for finished.
+        return self._finished.wait(timeout_seconds)
 
     def _run(self) -> None:
         self.status.state = State.RUNNING
@@ -98,6 +100,7 @@ class LiveWorker:
         finally:
             self._source.close()
             self.status.live = self._source.status()
+            self._finished.set()
 
     def _follow_for_ever(self) -> None:
         faults, since = 0, time.monotonic()

@@ -2,13 +2,31 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from cameras.worker import CameraStatus, CameraWorker
+from cameras.worker import CameraStatus
 
 WATCH_EVERY_SECONDS = 0.1
 STOP_WITHIN_SECONDS = 30.0
 
 Watch = Callable[[Sequence[CameraStatus]], None]
+
+
+class Worker(Protocol):
+    """What runs one camera, recorded or live, in a thread of its own."""
+
+    @property
+    def status(self) -> CameraStatus:
+        """What it tells of its camera."""
+        ...
+
+    def start(self) -> None:
+        """Start the thread."""
+        ...
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the thread; whether it has finished."""
+        ...
 
 
 class Pool:
@@ -19,7 +37,7 @@ class Pool:
         stop: The event that stops them.
     """
 
-    def __init__(self, workers: Sequence[CameraWorker], stop: threading.Event) -> None:
+    def __init__(self, workers: Sequence[Worker], stop: threading.Event) -> None:
         self._workers = workers
         self._stop = stop
 

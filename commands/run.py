@@ -12,7 +12,9 @@ from rich.console import Console
 
 from cameras.detection_service import DetectionService
 from cameras.encoding import EncoderOf, EncodingStage
-from cameras.pool import Pool
+from cameras.live_clock import SteadyClock
+from cameras.live_worker import LiveWorker
+from cameras.pool import Pool, Worker
 from cameras.progress import ProgressDisplay
 from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
@@ -119,21 +121,32 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         detection as service,
         ProgressDisplay(Console(stderr=True)) as display,
     ):
-        pool = Pool(
-            [
-                CameraWorker(camera, site, service, encoding.put, stop, embed)
-                for camera in site.cameras
-                if camera.id not in finished
-            ],
-            stop,
-        )
+        last_tracks, steady = store.last_tracks(run_id), SteadyClock()
+
+        def worker(camera: Camera) -> Worker:
+            if not (isinstance(camera, VideoCamera) and camera.is_live):
+                return CameraWorker(camera, site, service, encoding.put, stop, embed)
+            last = last_tracks.get(camera.id, 0)
+            return LiveWorker(camera, site, service, encoding.put, stop, embed, steady, last)
+
+        pool = Pool([worker(each) for each in site.cameras if each.id not in finished], stop)
         interrupted = False
         try:
             with terminated_as_interrupt():
                 pool.run(display.show)
         except KeyboardInterrupt:
-            interrupted = True
+            interrupted = _end_live(pool.statuses)
     return _conclude(site, store, run_id, knowledge, pool.statuses, interrupted, started)
+
+
+def _end_live(statuses: Sequence[CameraStatus]) -> bool:
+    """Live cameras end when they are stopped; whether recorded ones were interrupted by it."""
+    stopped = [status for status in statuses if status.state is State.STOPPED]
+    recorded = [status for status in stopped if status.live is None]
+    for status in stopped:
+        if not recorded:
+            status.state = State.ENDED
+    return bool(recorded)
 
 
 def _has_pixels(site: Site) -> bool:

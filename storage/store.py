@@ -178,6 +178,17 @@ class Store:
         with reading(self.engine) as connection:
             return set(connection.execute(query).scalars())
 
+    def last_tracks(self, run_id: int) -> dict[str, int]:
+        """Number of the last track that the run has of each camera; none for those without."""
+        query = (
+            select(Camera.name, func.max(TrackletRow.track_id).label("last"))
+            .join(TrackletRow, TrackletRow.camera_id == Camera.id)
+            .where(TrackletRow.run_id == run_id)
+            .group_by(Camera.name)
+        )
+        with reading(self.engine) as connection:
+            return {row.name: int(row.last) for row in connection.execute(query)}
+
     def add_tracklets(self, run_id: int, encoded: Sequence[EncodedTracklet]) -> int:
         """Keep tracklets; one that the run has already is left as it is. How many were new."""
         now_us = time.time_ns() // 1000

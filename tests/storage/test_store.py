@@ -389,6 +389,14 @@ def test_cameras_that_have_ended(store: Store, begin: Begin) -> None:
     assert store.ended_cameras(other) == set()
 
 
+def test_the_last_tracks_of_a_run(store: Store, begin: Begin, make: Make) -> None:
+    run_id, other = begin(store), begin(store)
+    assert store.last_tracks(run_id) == {}
+    store.add_tracklets(run_id, [make("north", 7), make("north", 12, 2), make("gate", 3)])
+    store.add_tracklets(other, [make("north", 99)])
+    assert store.last_tracks(run_id) == {"north": 12, "gate": 3}
+
+
 def orphans(store: Store) -> dict[str, int]:
     """Rows whose parent is gone, and identities that nothing was ever linked to."""
     parents = (

@@ -337,9 +337,10 @@ def test_a_camera_that_floods(
         time.sleep(0.25)
         taken += frames(source, 1)
     assert in_order(taken)
-    ages = [time.time_ns() // 1000 - frame.timestamp_us for frame in taken[-1:]]
-    assert max(ages) < 2_000_000  # of 500 pictures that came, none waits
-    assert source.status().connections == 1
+    status = source.status()
+    assert status.pictures > 200
+    assert status.pictures - status.dropped - len(taken) <= 1  # no more than that waits
+    assert status.connections == 1
 
 
 def test_a_name_that_is_not_known(look: Look) -> None:

@@ -1,0 +1,167 @@
+"""A site of live cameras as a user runs it: stopped, killed and resumed."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.cameras.rtsp.server import RtspServer
+
+ROOT = Path(__file__).resolve().parents[3]
+WITHIN_SECONDS = 120
+RED, BLUE = (20, 20, 255), (255, 20, 20)
+SIZE = (640, 384)
+RATE = 12
+PASSAGE, PAUSE = 20, 12  # pictures
+
+
+def walk(*colours: tuple[int, int, int]) -> Callable[..., np.ndarray]:
+    """People who cross the picture again and again, each in turn, and nobody in between."""
+
+    def picture(number: int, size: tuple[int, int]) -> np.ndarray:
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        turn, step = divmod(number, PASSAGE + PAUSE)
+        if step < PASSAGE:
+            x = 16 + 24 * step
+            image[120:248, x : x + 64] = colours[turn % len(colours)]
+        return image
+
+    return picture
+
+
+class LiveRun:
+    """`run` as a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [sys.executable, str(ROOT / "run_pipeline.py"), "run", "site.yaml", "--json"]
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.database = folder / "tracking.db"
+
+    def tracklets(self) -> list[tuple[str, int, int]]:
+        """Camera, track and part of what is stored, in order."""
+        if not self.database.exists():
+            return []
+        query = (
+            "select camera.name, track_id, part from tracklet join camera on"
+            " camera.id = camera_id order by 1, 2, 3"
+        )
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            try:
+                return list(connection.execute(query))
+            except sqlite3.OperationalError:  # no tables yet
+                return []
+
+    def until_stored(self, count: int) -> list[tuple[str, int, int]]:
+        end = time.monotonic() + WITHIN_SECONDS
+        while len(self.tracklets()) < count:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < end, self.tracklets()
+            time.sleep(0.1)
+        return self.tracklets()
+
+    def end(self, how: signal.Signals) -> tuple[int, str, str]:
+        self.process.send_signal(how)
+        output, errors = self.process.communicate(timeout=WITHIN_SECONDS)
+        return self.process.returncode, output, errors
+
+
+@pytest.fixture
+def run_live(tmp_path: Path) -> Iterator[Callable[..., LiveRun]]:
+    started: list[LiveRun] = []
+
+    def start(*arguments: str) -> LiveRun:
+        started.append(LiveRun(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for run in started:
+        run.process.kill()
+        run.process.communicate()
+
+
+def write_site(
+    folder: Path, detector: Path, encoder: Path, cameras: dict[str, str], **keys: object
+) -> None:
+    tree = {
+        "site": "plaza",
+        "cameras": [{"id": name, "video": video, **keys} for name, video in cameras.items()],
+        "detection": {"weights": str(detector), "confidence": 0.3},
+        "reid": {"weights": str(encoder)},
+        "association": {"similarity_threshold": 0.8},
+        "tracking": {"max_gap_seconds": 0.5},
+    }
+    (folder / "site.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+
+def test_live_cameras_run_until_stopped_and_go_on_when_killed(
+    rtsp_camera: Callable[..., RtspServer],
+    run_live: Callable[..., LiveRun],
+    tmp_path: Path,
+    toy_detector: Path,
+    toy_encoder: Path,
+) -> None:
+    north = rtsp_camera(picture=walk(RED, BLUE), size=SIZE, rate=RATE)
+    gate = rtsp_camera(picture=walk(BLUE, RED), size=SIZE, rate=RATE, password="open sesame")
+    urls = {"north": north.url(), "gate": gate.url("viewer", "open%20sesame")}
+    write_site(tmp_path, toy_detector, toy_encoder, urls)
+
+    killed = run_live()
+    before = killed.until_stored(3)
+    assert killed.end(signal.SIGKILL)[0] == -signal.SIGKILL
+
+    resumed = run_live("--resume")
+    stored = resumed.until_stored(len(before) + 2)
+    assert set(before) < set(stored)
+    assert {name for name, _, _ in stored} == {"north", "gate"}
+    code, output, errors = resumed.end(signal.SIGTERM)
+    assert code == 0, errors
+    report = json.loads(output)
+    assert (report["run"], report["status"]) == (1, "finished")
+    assert {camera["state"] for camera in report["cameras"].values()} == {"ended"}
+    # Who is in view at the start and at the end is cut, and may show little of their colour.
+    assert 2 <= report["identities"] <= 4
+    assert report["tracklets"] >= len(stored)
+    assert "sesame" not in output + errors + str((tmp_path / "tracking.db").read_bytes())
+
+
+def test_recorded_and_live_cameras_side_by_side(
+    rtsp_camera: Callable[..., RtspServer],
+    run_live: Callable[..., LiveRun],
+    film: Callable[..., Path],
+    tmp_path: Path,
+    toy_detector: Path,
+    toy_encoder: Path,
+) -> None:
+    """The recording comes to its end; the live camera goes on, also when it is not there."""
+    film(tmp_path / "hall.mp4", [(RED, lambda n: (16 + 10 * n, 120) if n < 50 else None)], 75)
+    north = rtsp_camera(picture=walk(RED, BLUE), size=SIZE, rate=RATE)
+    north.stop()
+    write_site(tmp_path, toy_detector, toy_encoder, {"hall": "hall.mp4", "north": north.url()})
+    run = run_live()
+    assert run.until_stored(1)[0][0] == "hall"
+    north.listen()
+    assert {name for name, _, _ in run.until_stored(2)} == {"hall", "north"}
+    code, output, errors = run.end(signal.SIGTERM)
+    assert code == 0, errors
+    cameras = json.loads(output)["cameras"]
+    assert {name: camera["state"] for name, camera in cameras.items()} == {
+        "hall": "ended",
+        "north": "ended",
+    }
+    assert cameras["hall"]["frames"] == 75
+    assert "Connection refused" in errors
