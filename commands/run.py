@@ -21,6 +21,7 @@ from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.edited import associate_edited
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, print_table
+from pipeline.association.exchanges import exchanges
 from pipeline.association.floor_fit import CameraFit, camera_fits
 from pipeline.association.metric.weights import load_metric
 from pipeline.association.resolver import Knowledge
@@ -44,7 +45,7 @@ from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
-from pipeline.types import UNSUPPORTED, Clip
+from pipeline.types import UNSUPPORTED, Clip, Embedding, NoEmbedding, Tracklet
 from storage import edits
 from storage.linking import EditedMeanwhileError, UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
@@ -311,12 +312,15 @@ class Association:
 
 
 def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> Association:
-    """Decide who is who among all tracklets of the run.
+    """Decide who is who among all tracklets of the run, and split those that show two people.
 
     Where somebody erases or edits tracklets meanwhile, once more as they are now.
     """
-    decided = edits.decided(store, run_id)
     stored = store.load_tracklets(run_id)
+    fits = camera_fits(_seen(stored), knowledge.calibrations)
+    if _split_exchanged(store, run_id, _seen(stored), knowledge, fits):
+        stored = store.load_tracklets(run_id)
+    decided = edits.decided(store, run_id)
     tracklets = [tracklet for tracklet, _ in stored]
     embeddings = [embedding for _, embedding in stored]
     links = associate_edited(tracklets, embeddings, knowledge, decided, _now_us())
@@ -326,8 +330,25 @@ def associate_run(store: Store, run_id: int, knowledge: Knowledge) -> Associatio
         return associate_run(store, run_id, knowledge)
     things = {link.identity for link in links if link.method == UNSUPPORTED}
     people = {link.identity for link in links} - things
-    fits = camera_fits(Seen.of(tracklets, embeddings), knowledge.calibrations)
     return Association(len(stored), len(people), tuple(sorted(things)), fits)
+
+
+def _seen(stored: Sequence[tuple[Tracklet, Embedding | NoEmbedding]]) -> Seen:
+    return Seen.of([tracklet for tracklet, _ in stored], [embedding for _, embedding in stored])
+
+
+def _split_exchanged(
+    store: Store, run_id: int, seen: Seen, knowledge: Knowledge, fits: Sequence[CameraFit]
+) -> bool:
+    """Split tracklets of two people, as far as their cameras have ended; whether there were any.
+
+    Others are read again when the run is resumed, and come back whole.
+    """
+    ended = store.ended_cameras(run_id)
+    sigma_m = knowledge.settings.ground_plane_sigma_m
+    splits = exchanges(seen, knowledge.calibrations, sigma_m, fits)
+    splits = [split for split in splits if split.tracklet.rpartition("/")[0] in ended]
+    return bool(splits) and store.split_tracklets(run_id, splits) > 0
 
 
 def _exit_code(failed: Sequence[CameraStatus], interrupted: bool) -> int:

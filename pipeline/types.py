@@ -88,8 +88,8 @@ class Tracklet:
     """A closed track: one passage of one person through one camera.
 
     A passage longer than the site's limit is cut into several tracklets with the same `track_id`
-    and consecutive `part` numbers. Where one is split because its crops change person, the number
-    between its pieces is left out.
+    and consecutive `part` numbers. Where one is split because it goes on with another person, the
+    number between its pieces is left out.
 
     Attributes:
         camera_id: Which camera.
@@ -154,6 +154,19 @@ class Tracklet:
     def end_us(self) -> int:
         """Time of the last box."""
         return int(self.timestamps_us[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """From here on a tracklet shows somebody else.
+
+    Attributes:
+        tracklet: Its key.
+        frame_index: Of the first box of the other person; not its first.
+    """
+
+    tracklet: str
+    frame_index: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,10 @@ NUMBER_BYTES: Final = 2
 def of_tracklet(item: EncodedTracklet, dialect: str) -> int:
     """Bytes that a tracklet takes when it is added."""
     embedding, pictures = item.embedding, sum(len(each.jpeg) for each in item.thumbnails)
-    vector = len(embedding.vector) * NUMBER_BYTES if isinstance(embedding, Embedding) else 0
-    points = POINT_BYTES[dialect] * len(item.tracklet.scores)
-    return TRACKLET_BYTES + points + vector + pictures
+    vector = len(embedding.vector) if isinstance(embedding, Embedding) else 0
+    return of_parts(len(item.tracklet.scores), vector, pictures, dialect)
+
+
+def of_parts(boxes: int, numbers: int, pictures: int, dialect: str) -> int:
+    """The same by how many boxes and numbers of an embedding it has, and bytes of pictures."""
+    return TRACKLET_BYTES + POINT_BYTES[dialect] * boxes + NUMBER_BYTES * numbers + pictures

@@ -25,6 +25,7 @@ from pipeline.types import (
     EncoderIdentity,
     Link,
     NoEmbedding,
+    Split,
     Tracklet,
 )
 from storage import embeddings, rows, sizes
@@ -51,6 +52,7 @@ from storage.schema import (
     TrackletRow,
     TrackPoint,
 )
+from storage.splitting import split_tracklets
 
 ERASE_AT_ONCE = 200
 """Tracklets erased in one transaction, so that others need not wait long."""
@@ -254,6 +256,16 @@ class Store:
         """
         with writing(self.engine) as connection:
             return embeddings.replace(connection, run_id, new)
+
+    def split_tracklets(self, run_id: int, splits: Sequence[Split]) -> int:
+        """Split tracklets where they go on with another person; how many new parts there are.
+
+        The first part keeps the key, the second has the next number but one, and so move those of
+        the track's later parts. Neither part has an embedding: it was of both people. Only for
+        cameras that have ended: what is read again would come back under the old numbers.
+        """
+        with writing(self.engine) as connection:
+            return split_tracklets(connection, run_id, splits)
 
     def set_links(
         self, run_id: int, links: Sequence[Link], edits: EditsVersion | None = None

@@ -78,7 +78,9 @@ def _overlap(
     which, squared = which[shared], squared[shared]
     variances = (samples.variances[one] + samples.variances[other])[shared] + 2 * sigma_m**2
     counts = np.bincount(which, minlength=len(first))
-    sums = np.bincount(which, _log_odds(squared, variances, WRONG, FLOOR_AREA_M2), len(first))
+    sums = np.bincount(
+        which, position_log_odds(squared, variances, WRONG, FLOOR_AREA_M2), len(first)
+    )
     seconds = np.maximum(counts - 1, 0) * STEP_US / 1e6
     independent = np.minimum(1 + seconds / INDEPENDENT_EVERY_SECONDS, MAX_INDEPENDENT)
     return np.asarray(sums / np.maximum(counts, 1) * independent)
@@ -99,13 +101,13 @@ def _gap(
     variances = still + (WALKING_M_PER_S * seconds) ** 2
     # As wide as people walk meanwhile, others do: no gap speaks against those who are near.
     area = FLOOR_AREA_M2 + 2 * np.pi * variances
-    evidence = _log_odds(squared, variances, forgotten, area)
+    evidence = position_log_odds(squared, variances, forgotten, area)
     reach = FASTEST_M_PER_S * seconds + 3 * np.sqrt(2 * still)
     unknown = np.isnan(squared)
     return np.where(unknown, 0.0, evidence), ~unknown & (np.sqrt(squared) > reach)
 
 
-def _log_odds(
+def position_log_odds(
     squared: DoubleArray,
     variances: DoubleArray,
     wrong: float | DoubleArray,

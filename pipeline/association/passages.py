@@ -84,8 +84,8 @@ class Passages:
     def chains(self) -> IntArray:
         """Equal (N,) for pieces of one track, cut for its length.
 
-        Where a number is left out between their parts, the track was split because its crops change
-        person: what comes before and after is not known to be of one.
+        Where a number is left out between their parts, the track was split because it goes on with
+        another person: what comes before and after is not known to be of one.
         """
         order = np.lexsort((self.part, self.track, self.camera))
         camera, track, part = self.camera[order], self.track[order], self.part[order]
