@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from pipeline.association.resolver import EDIT_LOG_ODDS
 from pipeline.errors import StoreError
 from pipeline.types import UNSUPPORTED, EncodedTracklet, Link
-from storage import audit, edits, queries
+from storage import audit, edits, explanations, queries
 from storage.engine import reading, writing
 from storage.linking import EditedMeanwhileError
 from storage.schema import Camera, Identity, LinkRow, TrackletRow
@@ -131,9 +131,9 @@ def test_nothing_is_rewritten(
 
 
 def test_what_why_says_of_an_edit(store: Store, little_run: int) -> None:
-    before = queries.why(store, little_run, "north/2")
+    before = explanations.why(store, little_run, "north/2")
     edits.relabel(store, little_run, ["north/2"], 1)
-    now = queries.why(store, little_run, "north/2")
+    now = explanations.why(store, little_run, "north/2")
     assert (now.method, now.identity) == ("relabel", 1)
     assert (now.evidence.edits, now.evidence.log_odds) == (EDIT_LOG_ODDS, EDIT_LOG_ODDS)
     assert now.earlier_decisions == before.earlier_decisions + 1
@@ -145,9 +145,9 @@ def test_what_why_says_of_an_edit(store: Store, little_run: int) -> None:
 
 
 def test_confirming_keeps_the_evidence(store: Store, little_run: int) -> None:
-    before = queries.why(store, little_run, "north/2").evidence
+    before = explanations.why(store, little_run, "north/2").evidence
     edits.confirm(store, little_run, 2)
-    now = queries.why(store, little_run, "north/2")
+    now = explanations.why(store, little_run, "north/2")
     assert now.method == "confirm"
     assert now.evidence == replace(
         before, edits=EDIT_LOG_ODDS, log_odds=before.log_odds + EDIT_LOG_ODDS
@@ -164,7 +164,7 @@ def test_undoing_goes_back_step_by_step(store: Store, little_run: int) -> None:
     ]
     states = []
     for step in steps:
-        told = {key: queries.why(store, little_run, key).evidence for key in BEFORE}
+        told = {key: explanations.why(store, little_run, key).evidence for key in BEFORE}
         states.append((numbers(store, little_run), told, edits.decided(store, little_run)))
         step()
     for kind in ("relabel", "confirm", "reject", "split", "merge"):
@@ -172,7 +172,7 @@ def test_undoing_goes_back_step_by_step(store: Store, little_run: int) -> None:
         assert report.kind == f"undo {kind}"
         now, told, decided = states.pop()
         assert numbers(store, little_run) == now
-        assert {key: queries.why(store, little_run, key).evidence for key in BEFORE} == told
+        assert {key: explanations.why(store, little_run, key).evidence for key in BEFORE} == told
         found = edits.decided(store, little_run)
         assert (found.together, found.apart) == (decided.together, decided.apart)
         assert found.people == decided.people
