@@ -4,12 +4,16 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from types import TracebackType
 
 from pipeline.association.engine import AssociationEngine
-from pipeline.association.resolver import Knowledge
+from pipeline.association.floor_fit import CameraFit
+from pipeline.association.resolver import Edits, Knowledge
 from pipeline.types import Embedding, EncodedTracklet, Link, NoEmbedding, Tracklet
+from storage import edits
+from storage.linking import EditedMeanwhileError, EditsVersion
 from storage.store import Store
 
 WINDOW_SECONDS = 600.0
@@ -42,7 +46,9 @@ class LiveAssociation:
         self._store = store
         self._run_id = run_id
         self._every_seconds = resolve_every_seconds
+        self._knowledge = knowledge
         self._engine = AssociationEngine(knowledge, WINDOW_SECONDS)
+        self._edits = EditsVersion(0, 0)
         self._newest_us = 0
         self._queue: queue.Queue[Sequence[EncodedTracklet] | None] = queue.Queue(WAITING_BATCHES)
         self._failure: BaseException | None = None
@@ -63,6 +69,11 @@ class LiveAssociation:
         self._thread.join()
         if error is None:
             self._check()
+
+    @property
+    def fits(self) -> tuple[CameraFit, ...]:
+        """Cameras whose clock or floor is not that of the others."""
+        return self._engine.fits
 
     @property
     def remembered(self) -> frozenset[str]:
@@ -106,7 +117,14 @@ class LiveAssociation:
         return list(chain.from_iterable(batches)), True
 
     def _remember(self) -> None:
-        """What the run has stored in the time that counts; who was stored last has no link yet."""
+        """Begin from what the run has stored in the time that counts, and what users decided.
+
+        Who was stored last before a crash has no link yet, and gets one.
+        """
+        decided = edits.decided(self._store, self._run_id)
+        known = replace(self._knowledge, edits=Edits(decided.together, decided.apart))
+        self._engine = AssociationEngine(known, WINDOW_SECONDS, decided.following)
+        self._edits = decided.version
         newest_us = self._store.newest_us(self._run_id)
         if newest_us is None:
             return
@@ -127,8 +145,13 @@ class LiveAssociation:
         self._link(self._engine.resolve(self._newest_us, _now_us()))
 
     def _link(self, links: Sequence[Link]) -> None:
-        if links:
-            self._engine.forget(self._store.add_links(self._run_id, links))
+        """Store links; where a user has edited the run meanwhile, begin anew with that."""
+        if not links:
+            return
+        try:
+            self._engine.forget(self._store.add_links(self._run_id, links, self._edits))
+        except EditedMeanwhileError:
+            self._remember()
 
 
 def _now_us() -> int:

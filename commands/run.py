@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cameras.simulation.calibrations import simulated_calibrations
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.edited import associate_edited
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
+from commands.live_association import LiveAssociation
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.association.exchanges import exchanges
 from pipeline.association.floor_fit import CameraFit, camera_fits
@@ -45,8 +47,8 @@ from pipeline.errors import WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
-from pipeline.types import UNSUPPORTED, Clip, Embedding, NoEmbedding, Tracklet
-from storage import edits
+from pipeline.types import UNSUPPORTED, Clip, Embedding, EncodedTracklet, NoEmbedding, Tracklet
+from storage import edits, queries
 from storage.linking import EditedMeanwhileError, UnknownTrackletError
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
@@ -116,8 +118,10 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     resumed = _resumable(site, store, encoder) if resume else None
     run_id, finished = _begin(site, store, detector, set(knowledge.calibrations), resumed)
     stop = threading.Event()
+    live = LiveAssociation(store, run_id, knowledge) if site.has_live_cameras else None
     with (
-        Writer(store, run_id) as writer,
+        live or nullcontext(),
+        Writer(store, run_id, _ignored if live is None else live.put) as writer,
         EncodingStage(encoder_of, splitter, writer.put, site.storage.thumbnails) as encoding,
         detection as service,
         ProgressDisplay(Console(stderr=True)) as display,
@@ -137,7 +141,16 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
                 pool.run(display.show)
         except KeyboardInterrupt:
             interrupted = _end_live(pool.statuses)
-    return _conclude(site, store, run_id, knowledge, pool.statuses, interrupted, started)
+    _end_cameras(store, run_id, pool.statuses)
+    if live is None:
+        who = associate_run(store, run_id, knowledge)
+    else:
+        who = _associated(store, run_id, live.fits)
+    return _conclude(site, store, run_id, who, pool.statuses, interrupted, started)
+
+
+def _ignored(_: Sequence[EncodedTracklet]) -> None:
+    """Nobody asks what has been stored: all is associated at the end."""
 
 
 def _end_live(statuses: Sequence[CameraStatus]) -> bool:
@@ -247,18 +260,12 @@ def _conclude(
     site: Site,
     store: Store,
     run_id: int,
-    knowledge: Knowledge,
+    who: "Association",
     statuses: Sequence[CameraStatus],
     interrupted: bool,
     started: float,
 ) -> RunReport:
-    """Associate what is stored, close the run, and report."""
-    for status in statuses:
-        if status.state in (State.ENDED, State.FAILED):
-            store.end_camera(
-                run_id, status.camera_id, status.state.value, status.message, status.frames
-            )
-    who = associate_run(store, run_id, knowledge)
+    """Close the run, and report."""
     failed = [status for status in statuses if status.state is State.FAILED]
     outcome = "interrupted" if interrupted else "failed" if failed else "finished"
     store.end_run(run_id, outcome, _now_us())
@@ -349,6 +356,23 @@ def _split_exchanged(
     splits = exchanges(seen, knowledge.calibrations, sigma_m, fits)
     splits = [split for split in splits if split.tracklet.rpartition("/")[0] in ended]
     return bool(splits) and store.split_tracklets(run_id, splits) > 0
+
+
+def _associated(store: Store, run_id: int, fits: Sequence[CameraFit]) -> Association:
+    """What a live association has stored."""
+    people = queries.identities(store, run_id)
+    things = queries.identities(store, run_id, things=True)
+    tracklets = sum(each.tracklets for each in (*people, *things))
+    return Association(tracklets, len(people), tuple(t.identity for t in things), tuple(fits))
+
+
+def _end_cameras(store: Store, run_id: int, statuses: Sequence[CameraStatus]) -> None:
+    """Put down how cameras fared."""
+    for status in statuses:
+        if status.state in (State.ENDED, State.FAILED):
+            store.end_camera(
+                run_id, status.camera_id, status.state.value, status.message, status.frames
+            )
 
 
 def _exit_code(failed: Sequence[CameraStatus], interrupted: bool) -> int:

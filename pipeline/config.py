@@ -312,6 +312,11 @@ class Site(Settings):
     association: AssociationSettings = AssociationSettings()
     storage: StorageSettings = StorageSettings()
 
+    @property
+    def has_live_cameras(self) -> bool:
+        """Whether the run goes on until it is stopped."""
+        return any(isinstance(each, VideoCamera) and each.is_live for each in self.cameras)
+
     @model_validator(mode="after")
     def _check_names(self) -> "Site":
         ids = [camera.id for camera in self.cameras]

@@ -285,22 +285,27 @@ class Store:
         """
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
-            lock_run(connection, run_id)
-            if edits is not None and edits != edits_version(connection, run_id):
-                raise EditedMeanwhileError
+            _check_edits(connection, run_id, edits)
             replace_links(connection, run_id, links, now_us)
 
-    def add_links(self, run_id: int, links: Sequence[Link]) -> frozenset[str]:
+    def add_links(self, run_id: int, links: Sequence[Link], edits: EditsVersion) -> frozenset[str]:
         """New versions of who some tracklets are; the links of others stay as they are.
+
+        Args:
+            run_id: Their run.
+            links: At most one a tracklet.
+            edits: Those that the links obey.
 
         Returns:
             Keys of tracklets that are named and that the run does not have, or has no more.
 
         Raises:
+            EditedMeanwhileError: There are other edits by now.
             ValueError: A link holds evidence that is no finite number.
         """
         now_us = time.time_ns() // 1000
         with writing(self.engine) as connection:
+            _check_edits(connection, run_id, edits)
             return add_links(connection, run_id, links, now_us)
 
     def newest_us(self, run_id: int) -> int | None:
@@ -352,6 +357,13 @@ def open_store(url: str, *, create: bool) -> Store:
         StoreError: It cannot be opened, is none of ours, or of a newer version.
     """
     return Store(open_engine(url, create=create))
+
+
+def _check_edits(connection: Connection, run_id: int, obeyed: EditsVersion | None) -> None:
+    """Let nobody else decide about the run until the end of the transaction."""
+    lock_run(connection, run_id)
+    if obeyed is not None and obeyed != edits_version(connection, run_id):
+        raise EditedMeanwhileError
 
 
 def _sha256(words: str) -> str:

@@ -1,5 +1,6 @@
 """Identities while people come, in a store that is really there."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipeline.association.resolver import Knowledge
 from pipeline.config import AssociationSettings
 from pipeline.errors import StoreError
 from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Tracklet
-from storage import queries
+from storage import edits, queries
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
@@ -86,6 +87,26 @@ def test_after_a_restart_people_keep_their_numbers(store: Store) -> None:
     _follow(store, run_id, visits[3:])
     assert _who(store, run_id) == before
     assert len(store.current_identities(run_id)) == PEOPLE * VISITS
+
+
+def test_what_a_user_joins_meanwhile_stays_joined(store: Store) -> None:
+    """Others keep their numbers, and nobody gets one that the user's edit has taken."""
+    run_id, visits = _begin(store), _visits()
+    with LiveAssociation(store, run_id, KNOWLEDGE, resolve_every_seconds=0.02) as live:
+        for encoded in visits[:2]:
+            store.add_tracklets(run_id, encoded)
+            live.put(encoded)
+        while len(store.current_identities(run_id)) < 2 * PEOPLE:
+            time.sleep(0.01)
+        people = {next(iter(persons)): i for i, persons in _who(store, run_id).items()}
+        edits.merge(store, run_id, people[0], people[1])
+        for encoded in visits[2:]:
+            store.add_tracklets(run_id, encoded)
+            live.put(encoded)
+    found = _who(store, run_id)
+    assert found.pop(people[0]) == {0, 1}
+    assert found[people[2]] == {2} and found[people[3]] == {3}
+    assert {len(persons) for persons in found.values()} == {1}
 
 
 def test_what_is_erased_is_forgotten_here_too(store: Store) -> None:

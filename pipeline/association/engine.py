@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.association.constraints import cannot_link
 from pipeline.association.crowding import with_crowding
 from pipeline.association.evidence import links
+from pipeline.association.floor_fit import CameraFit
 from pipeline.association.identities import FREE, solved_among, taken_over
 from pipeline.association.looks import looks_joined
 from pipeline.association.resolver import METHOD, Knowledge, Measure, marked, pose
@@ -64,6 +65,11 @@ class AssociationEngine:
     def reach_us(self) -> int:
         """How long somebody is remembered: window and longest absence, microseconds."""
         return self._window_us + self._longest_us
+
+    @property
+    def fits(self) -> tuple[CameraFit, ...]:
+        """Cameras whose clock or floor is not that of the others."""
+        return self._measure.fits
 
     def add(
         self,

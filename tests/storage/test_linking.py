@@ -9,9 +9,11 @@ from pipeline.types import EncodedTracklet, Evidence, Link
 from storage import queries
 from storage.engine import reading
 from storage.explanations import why
+from storage.linking import EditsVersion
 from storage.schema import LinkRow
 from storage.store import Store
 
+UNEDITED = EditsVersion(0, 0)
 Begin = Callable[[Store], int]
 Make = Callable[..., EncodedTracklet]
 Join = Callable[..., Link]
@@ -25,8 +27,8 @@ def _who(store: Store, run_id: int) -> dict[str, int]:
 def test_links_of_others_stay(store: Store, begin: Begin, make: Make, join: Join) -> None:
     run_id = begin(store)
     store.add_tracklets(run_id, [make("north", 1), make("gate", 1), make("gate", 2)])
-    assert store.add_links(run_id, [join("north/1", 1), join("gate/1", 2)]) == frozenset()
-    assert store.add_links(run_id, [join("gate/1", 1), join("gate/2", 3)]) == frozenset()
+    assert store.add_links(run_id, [join("north/1", 1), join("gate/1", 2)], UNEDITED) == frozenset()
+    assert store.add_links(run_id, [join("gate/1", 1), join("gate/2", 3)], UNEDITED) == frozenset()
     assert _who(store, run_id) == {"north/1": 1, "gate/1": 1, "gate/2": 3}
     with reading(store.engine) as connection:
         closed = select(func.count()).where(LinkRow.valid_to_us.is_not(None))
@@ -39,7 +41,7 @@ def test_what_has_been_erased_is_told_and_left_out(
     run_id = begin(store)
     store.add_tracklets(run_id, [make("north", 1)])
     compared = join("north/1", 1, [("gate/7", 0.9, True)])
-    assert store.add_links(run_id, [compared, join("gate/8", 2)]) == {"gate/7", "gate/8"}
+    assert store.add_links(run_id, [compared, join("gate/8", 2)], UNEDITED) == {"gate/7", "gate/8"}
     assert _who(store, run_id) == {"north/1": 1}
     assert why(store, run_id, "north/1").pairs == ()
 
@@ -49,7 +51,7 @@ def test_more_than_one_statement_takes(store: Store, begin: Begin, make: Make, j
     store.add_tracklets(run_id, [make("north", track) for track in range(1, count + 1)])
     for identity_of in (lambda i: i, lambda i: 1 + i % 7):
         links = [join(f"north/{i}", identity_of(i)) for i in range(1, count + 1)]
-        assert store.add_links(run_id, links) == frozenset()
+        assert store.add_links(run_id, links, UNEDITED) == frozenset()
         assert _who(store, run_id) == {link.tracklet: link.identity for link in links}
 
 
@@ -58,8 +60,8 @@ def test_evidence_must_be_finite_and_nothing_changes(
 ) -> None:
     run_id = begin(store)
     store.add_tracklets(run_id, [make("north", 1)])
-    store.add_links(run_id, [join("north/1", 1)])
+    store.add_links(run_id, [join("north/1", 1)], UNEDITED)
     bad = Link("north/1", 2, Evidence(float("nan"), 0.0, 0.0, 0.0), (), 0, "test")
     with pytest.raises(ValueError, match="finite"):
-        store.add_links(run_id, [bad])
+        store.add_links(run_id, [bad], UNEDITED)
     assert _who(store, run_id) == {"north/1": 1}
