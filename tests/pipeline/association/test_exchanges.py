@@ -89,6 +89,10 @@ def test_two_views_disagree_and_in_one_of_them_the_two_were_apart() -> None:
     assert _frames(exchanges(seen, {"a": side, "b": ABOVE}, 0.2, [])) == WHERE_THEY_CROSSED
 
 
+def test_two_views_disagree_and_in_one_of_them_everybody_turned_round() -> None:
+    assert _frames(_splits(_views("ab", wrong="b"))) == WHERE_THEY_CROSSED
+
+
 def test_who_did_not_come_near_in_the_picture_is_not_exchanged() -> None:
     assert _splits(_views("abc", wrong="b", apart_m=1.5)) == []
 
