@@ -1,26 +1,30 @@
 """What parts of association beyond evidence on pairs do: a learned metric, time, users' edits."""
 
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from association_recordings import Recording
+from association_recordings import Recording, people_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipeline.association.appearance import CameraOffsets, SimilarityScale
 from pipeline.association.constraints import cannot_link
 from pipeline.association.engine import AssociationEngine
+from pipeline.association.exchanges import exchanges
+from pipeline.association.floor_fit import camera_fits
 from pipeline.association.metric.metric import LocalityAwareMetric
 from pipeline.association.metric.training.recipe import MetricRecipe, Source
 from pipeline.association.metric.training.tracklets import LabelledTracklets, joined
 from pipeline.association.metric.training.training import train
 from pipeline.association.resolver import Edits, Knowledge, Measure, associate, pose
 from pipeline.association.seen import Seen
-from pipeline.types import Embedding, IntArray
+from pipeline.types import Embedding, IntArray, NoEmbedding, Tracklet
 
 WINDOW_S: Final = 120.0
 """What ended no longer ago may still change its identity, half of it between two decisions."""
@@ -38,6 +42,50 @@ def decided(recording: Recording, known: Knowledge) -> IntArray:
     links = associate(recording.tracklets, recording.embeddings, known, decided_at_us=0)
     numbers = {link.tracklet: link.identity for link in links}
     return np.array([numbers[tracklet.key] for tracklet in recording.tracklets], np.int64)
+
+
+def divided(recording: Recording) -> Recording:
+    """With the tracklets of exchanged people split, as `run` hands them to association."""
+    known = knowledge(recording)
+    seen = Seen.of(recording.tracklets, recording.embeddings)
+    fits = camera_fits(seen, known.calibrations)
+    splits = exchanges(seen, known.calibrations, known.settings.ground_plane_sigma_m, fits)
+    if not splits:
+        return recording
+    frames: defaultdict[str, list[int]] = defaultdict(list)
+    for split in splits:
+        frames[split.tracklet].append(split.frame_index)
+    moved: Counter[tuple[str, int]] = Counter()
+    tracklets: list[Tracklet] = []
+    embeddings: list[Embedding | NoEmbedding] = []
+    rows = zip(recording.tracklets, recording.embeddings, strict=True)
+    for tracklet, embedding in sorted(rows, key=lambda row: row[0].part):
+        track = tracklet.camera_id, tracklet.track_id
+        firsts = np.searchsorted(tracklet.frame_indices, sorted(frames[tracklet.key])).tolist()
+        for since, until in pairwise([0, *firsts, len(tracklet.scores)]):
+            part = _piece(tracklet, slice(since, until), tracklet.part + moved[track])
+            moved[track] += 2 * (until < len(tracklet.scores))
+            tracklets.append(part)
+            embeddings.append(NoEmbedding() if firsts else embedding)
+    persons, is_mixed = people_of(recording.site, tracklets)
+    return replace(
+        recording,
+        tracklets=tracklets,
+        embeddings=embeddings,
+        persons=persons,
+        is_mixed=is_mixed,
+    )
+
+
+def _piece(tracklet: Tracklet, rows: slice, part: int) -> Tracklet:
+    return replace(
+        tracklet,
+        part=part,
+        frame_indices=tracklet.frame_indices[rows],
+        timestamps_us=tracklet.timestamps_us[rows],
+        boxes=tracklet.boxes[rows],
+        scores=tracklet.scores[rows],
+    )
 
 
 def by_plain_cosine(recording: Recording) -> IntArray:

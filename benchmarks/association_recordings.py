@@ -34,6 +34,7 @@ from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.timestamps import to_iso
 from pipeline.tracking.tracklets import TrackletBuilder
 from pipeline.types import (
+    BoolArray,
     Calibrations,
     Clip,
     DoubleArray,
@@ -79,7 +80,7 @@ class Recording:
     calibrations: Calibrations
     truth: Mapping[str, GroundTruth]
     persons: IntArray
-    is_mixed: np.ndarray
+    is_mixed: BoolArray
 
 
 def record(
@@ -217,7 +218,6 @@ def read_recording(folder: Path) -> Recording:
     encoder = RecordedEncoder(site.site)
     found: list[Tracklet] = []
     embeddings: list[Embedding | NoEmbedding] = []
-    people: list[IntArray] = []
     for camera in site.cameras:
         assert isinstance(camera, TracksCamera)
         builder = TrackletBuilder(camera.id, site.tracking)
@@ -226,22 +226,32 @@ def read_recording(folder: Path) -> Recording:
             for observation in open_tracks(camera, site)
             for one in builder.add_observation(observation.detections, observation)
         ]
-        person_of = _person_of(camera)
         for tracklet, appearance in [*closed, *builder.close()]:
             found.append(tracklet)
             embeddings.append(encoder.pooled(encoder.frames([appearance])[0]))
-            keys = zip(tracklet.frame_indices.tolist(), repeat_of(tracklet), strict=True)
-            people.append(np.array([person_of[key] for key in keys], np.int64))
     names = [camera.id for camera in site.cameras]
+    persons, is_mixed = people_of(site, found)
     return Recording(
         site=site,
         tracklets=found,
         embeddings=embeddings,
         calibrations=load_calibrations(site),
         truth=load_ground_truth(folder / "gt", names),
-        persons=np.array([np.bincount(own).argmax() for own in people], np.int64),
-        is_mixed=np.array([len(np.unique(own)) > 1 for own in people]),
+        persons=persons,
+        is_mixed=is_mixed,
     )
+
+
+def people_of(site: Site, tracklets: Sequence[Tracklet]) -> tuple[IntArray, BoolArray]:
+    """Who (N,) each of a recorded site's tracklets shows most, and whether (N,) others, too."""
+    person_of = {one.id: _person_of(one) for one in site.cameras if isinstance(one, TracksCamera)}
+    people = [
+        np.array([person_of[tracklet.camera_id][key] for key in keys], np.int64)
+        for tracklet in tracklets
+        for keys in [zip(tracklet.frame_indices.tolist(), repeat_of(tracklet), strict=True)]
+    ]
+    persons = np.array([np.bincount(own).argmax() for own in people], np.int64)
+    return persons, np.array([len(np.unique(own)) > 1 for own in people])
 
 
 def repeat_of(tracklet: Tracklet) -> list[int]:

@@ -18,7 +18,7 @@ from pipeline.config import AssociationSettings, ReidSettings, load_site
 from pipeline.evaluation.ground_truth import load_ground_truth
 from pipeline.geometry import iou
 from pipeline.reid.opening import open_encoder
-from pipeline.types import Embedding, EncoderIdentity, Tracklet
+from pipeline.types import Embedding, EncoderIdentity, NoEmbedding, Split, Tracklet
 from storage.store import open_store
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -108,6 +108,35 @@ def test_a_recording_knows_who_everybody_is(benchmark: SimpleNamespace, folder: 
     scores = benchmark.association.scores(recording, benchmark.association.truth(recording))
     assert scores["IDF1"] > 90 and scores["pairs_right"] == scores["pairs_found"] == 100
     assert scores["identities"] == scores["people"] == 3
+
+
+def test_who_is_exchanged_is_split_as_in_a_run(
+    benchmark: SimpleNamespace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = benchmark.association_recordings.read_recording(folder)
+    assert benchmark.association_parts.divided(recording) is recording  # nobody is exchanged here
+    whole = max(recording.tracklets, key=lambda each: len(each.scores))
+    first = int(whole.frame_indices[5])
+    monkeypatch.setattr(
+        benchmark.association_parts, "exchanges", lambda *_: [Split(whole.key, first)]
+    )
+    divided = benchmark.association_parts.divided(recording)
+    rows = {each.key: row for row, each in enumerate(divided.tracklets)}
+    assert len(rows) == len(recording.tracklets) + 1
+    parts = [rows[whole.key], rows[f"{whole.key}.3"]]
+    frames = [divided.tracklets[row].frame_indices.tolist() for row in parts]
+    assert [len(frames[0]), frames[0] + frames[1]] == [5, whole.frame_indices.tolist()]
+    without = {row for row, one in enumerate(divided.embeddings) if isinstance(one, NoEmbedding)}
+    assert without == set(parts)
+    whose = recording.persons[recording.tracklets.index(whole)]
+    assert divided.persons[parts].tolist() == [whose, whose]
+    found = benchmark.association.table(recording, {"ours, + exchanged split": len_of})
+    assert found["ours, + exchanged split"]["identities"] == len(rows)
+
+
+def len_of(recording: Any) -> np.ndarray:
+    """Everybody is somebody else."""
+    return np.arange(len(recording.tracklets))
 
 
 def test_run_and_evaluate_take_the_folder(folder: Path, tmp_path: Path) -> None:
