@@ -1,6 +1,8 @@
 """`identity`: what users decide about identities, and what they do with all data of one."""
 
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +17,8 @@ from commands.options import (
 )
 from storage import edits, queries
 from storage.edits import EditReport
+from storage.erasure import erase_identity
+from storage.person import export_identity
 from storage.store import open_store
 
 app = typer.Typer(
@@ -124,6 +128,41 @@ def name(
         edits.name(store, run_id, identity, words or None)
     if as_json:
         print_json({"run": run_id, "identity": identity, "name": words or None})
+
+
+@app.command()
+def erase(
+    identity: Identity,
+    database: Database = None,
+    run_number: RunNumber = None,
+    as_json: Json = False,
+) -> None:
+    """Erase everything about one person, for good; what was exported or rendered is not reached."""
+    with open_store(database or DEFAULT_DATABASE, create=False) as store:
+        run_id = queries.resolve_run(store, run_number)
+        if sys.stdin.isatty():
+            typer.confirm(f"erase identity {identity} of run {run_id} for good?", abort=True)
+        report = erase_identity(store, run_id, identity)
+    if not report.is_wiped:
+        print("warning: others read the database: free space is not wiped yet", file=sys.stderr)
+    if as_json:
+        print_json(asdict(report))
+        return
+    gone = ", ".join(f"{count} {name}" for name, count in asdict(report.rows).items())
+    print(f"run {run_id}: identity {identity} is erased: {gone}")
+
+
+@app.command()
+def export(
+    identity: Identity,
+    output: Annotated[Path, typer.Option(help="Zip file to write.", metavar="FILE.zip")],
+    database: Database = None,
+    run_number: RunNumber = None,
+) -> None:
+    """Everything about one person in one file: ways, points, pictures, embeddings, decisions."""
+    with open_store(database or DEFAULT_DATABASE, create=False) as store:
+        export_identity(store, queries.resolve_run(store, run_number), identity, output)
+    print(output, file=sys.stderr)
 
 
 def _tell(report: EditReport, *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """Opening a database: one way to begin transactions, migrations, and errors in one line."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from pipeline.config import redact
 from pipeline.errors import StoreError
@@ -81,18 +89,51 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def checkpoint(engine: Engine) -> None:
-    """SQLite: bring the write-ahead log into the file and empty it.
+def checkpoint(engine: Engine, patience_seconds: float = BUSY_SECONDS) -> bool:
+    """SQLite: bring the write-ahead log into the file and empty it; whether that is done.
 
     What was erased stays readable in the log until then, in spite of `secure_delete`. Where a
-    reader holds on to an older state this waits for its turn, at the latest until the last
-    connection closes.
+    reader holds on to an older state it takes its turn: tried anew for so long, and whoever writes
+    goes on meanwhile; at the latest it is done when the last connection closes.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    until = time.monotonic() + patience_seconds
+    with translated(engine), engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        # To empty the log it keeps writers out while it waits for readers: never for long.
+        raw.execute("PRAGMA busy_timeout = 20").close()
+        try:
+            while raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(0.05)
+        finally:
+            raw.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}").close()
+    return True
+
+
+def wiped(engine: Engine, tables: Iterable[str]) -> bool:
+    """Leave nothing of what was erased from these tables in free space; whether that is done.
+
+    SQLite has overwritten it by now (`secure_delete`) but in its log. PostgreSQL writes the tables
+    anew, without what is dead: they are locked meanwhile, and for readers it waits only shortly.
     """
     if engine.dialect.name == "sqlite":
-        with translated(engine), engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            assert raw is not None
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return checkpoint(engine)
+    try:
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(f"SET lock_timeout = '{round(BUSY_SECONDS)}s'")
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM FULL {table}")
+            connection.exec_driver_sql("RESET lock_timeout")
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise StoreError(f"database {shown(engine.url)}: {_reason(error)}") from None
+    return True
 
 
 @contextmanager

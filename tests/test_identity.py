@@ -150,3 +150,18 @@ def test_commands(url: str, pipeline: Run, tmp_path: Path) -> None:
         done = pipeline("identity", *arguments, "--database", url, folder=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(reason)
+
+
+@pytest.mark.usefixtures("store")
+def test_export_and_erase(url: str, pipeline: Run, tmp_path: Path) -> None:
+    done = pipeline(
+        "identity", "export", "2", "--output", "ann.zip", "--database", url, folder=tmp_path
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "ann.zip\n")
+    assert (tmp_path / "ann.zip").stat().st_size > 500
+    done = pipeline("identity", "erase", "2", "--database", url, "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["rows"]["tracklets"] == 2
+    done = pipeline("identity", "erase", "3", "--database", url, folder=tmp_path)
+    assert done.stdout.startswith("run 1: identity 3 is erased: 2 tracklets, 20 points, 2 emb")
+    done = pipeline("identity", "erase", "3", "--database", url, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "error: run 1 has no identity 3\n")
