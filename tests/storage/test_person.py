@@ -13,9 +13,8 @@ import pytest
 
 from pipeline.errors import StoreError
 from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Link, Thumbnail, Tracklet
-from storage import audit, edits, queries
+from storage import audit, edits, explanations, queries
 from storage import engine as engine_module
-from storage import erasure as erasure_module
 from storage.engine import reading
 from storage.erasure import Erased, erase_identity
 from storage.person import export_identity
@@ -100,7 +99,6 @@ def test_a_person_of_many_tracklets_is_whole_and_goes_in_batches(
     make: Make,
     join: Join,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_id, count = begin(store), 450
     store.add_tracklets(run_id, [make("north", n, thumbnails=[b"x"]) for n in range(1, count + 1)])
@@ -112,7 +110,6 @@ def test_a_person_of_many_tracklets_is_whole_and_goes_in_batches(
         assert len([name for name in archive.namelist() if name.endswith(".jpg")]) == count
     for part in ("passages", "decisions", "embeddings"):
         assert len({each["tracklet"] for each in person[part]}) == count
-    monkeypatch.setattr(erasure_module, "ERASE_AT_ONCE", 200)
     assert erase_identity(store, run_id, 1).rows.tracklets == count
     batches = [entry.details.get("tracklets") for entry in audit.entries(store)[1:]]
     assert batches == [200, 200, 50, None]
@@ -136,7 +133,7 @@ def test_one_person_is_erased_and_nobody_else(store: Store, little_run: int, dum
         assert {row[column] for row in after[table]} <= tracklets, table
         assert set(after[table]) <= set(before[table])
     assert [person.identity for person in queries.identities(store, little_run)] == [2]
-    assert [p.tracklet for p in queries.why(store, little_run, "north/2").pairs] == [
+    assert [p.tracklet for p in explanations.why(store, little_run, "north/2").pairs] == [
         "Dock/2",
         "gate/3",
     ]
