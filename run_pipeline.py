@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands import identity, query, results, simulate, train
+from commands import identity, query, results, retention, simulate, train
 from commands.options import Config, Database, Json, RunNumber
 from pipeline.errors import UserError
 
@@ -60,6 +60,8 @@ app.command()(results.export)
 app.command()(results.evaluate)
 app.command()(results.render)
 app.command()(simulate.simulate)
+app.command()(retention.retention)
+app.command()(retention.audit)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import typer
@@ -50,6 +50,7 @@ from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import UNSUPPORTED, Clip, Embedding, EncodedTracklet, NoEmbedding, Tracklet
 from storage import edits, queries
 from storage.linking import EditedMeanwhileError, UnknownTrackletError
+from storage.retention import Retention
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
@@ -114,12 +115,14 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
     encoder_of = _encoders(site, encoder)
     embed = None if encoder is None else encoder.embed
     splitter = TrackletSplitter(site.tracking.split_log_odds)
-    _forget_expired(site, store)
+    retention = Retention(store, site.site, site.storage)
+    retention.enforce()
     resumed = _resumable(site, store, encoder) if resume else None
     run_id, finished = _begin(site, store, detector, set(knowledge.calibrations), resumed)
     stop = threading.Event()
     live = LiveAssociation(store, run_id, knowledge) if site.has_live_cameras else None
     with (
+        retention,
         live or nullcontext(),
         Writer(store, run_id, _ignored if live is None else live.put) as writer,
         EncodingStage(encoder_of, splitter, writer.put, site.storage.thumbnails) as encoding,
@@ -146,7 +149,8 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         who = associate_run(store, run_id, knowledge)
     else:
         who = _associated(store, run_id, live.fits)
-    return _conclude(site, store, run_id, who, pool.statuses, interrupted, started)
+    report = _conclude(site, store, run_id, who, pool.statuses, interrupted, started)
+    return replace(report, warnings=(*report.warnings, *retention.warnings))
 
 
 def _ignored(_: Sequence[EncodedTracklet]) -> None:
@@ -244,12 +248,6 @@ def _source_name(camera: Camera) -> str:
     if isinstance(camera, SimulationCamera):
         return str(camera.simulation)
     return str(camera.detections if isinstance(camera, DetectionsCamera) else camera.tracks)
-
-
-def _forget_expired(site: Site, store: Store) -> None:
-    days = site.storage.retention_days
-    if days is not None:
-        store.erase_expired(site.site, _now_us() - round(days * 86_400e6))
 
 
 def _now_us() -> int:

@@ -262,7 +262,26 @@ class StorageSettings(Settings):
         None, description="SQLAlchemy URL of the database; default: sqlite:///tracking.db."
     )
     retention_days: Positive | None = Field(
-        30, description="Tracklets stored longer ago are erased at the next run; null: never."
+        30,
+        description="Tracklets stored longer ago are erased with all that hangs on them, before a"
+        " run, every hour while it goes on, and by `retention`; null: never.",
+    )
+    retention_gb: Positive | None = Field(
+        None, description="The oldest tracklets are erased where the site takes more gigabytes."
+    )
+    points_days: Positive | None = Field(
+        None,
+        description="Of tracklets stored longer ago only the first and the last box are kept;"
+        " default: as long as the tracklet.",
+    )
+    embeddings_days: Positive | None = Field(
+        None,
+        description="Embeddings stored longer ago are erased: nobody is found by looks any more;"
+        " default: kept as long as the tracklet.",
+    )
+    thumbnails_days: Positive | None = Field(
+        None,
+        description="Pictures stored longer ago are erased; default: kept as long as the tracklet.",
     )
     thumbnails: bool = Field(True, description="Keep a few small pictures of each tracklet.")
     names: bool = Field(False, description="Whether `identity name` may give people names.")

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select
 from storage import audit, members
 from storage.engine import wiped, writing
 from storage.linking import lock_run
+from storage.retention import TRACKLETS_AT_ONCE
 from storage.schema import (
     Base,
     Edit,
@@ -20,7 +21,7 @@ from storage.schema import (
     TrackletRow,
     TrackPoint,
 )
-from storage.store import ERASE_AT_ONCE, Store
+from storage.store import Store
 
 CONCERNED: tuple[type[Base], ...] = (
     TrackletRow,
@@ -86,7 +87,7 @@ def erase_identity(store: Store, run_id: int, number: int) -> Erasure:
         with writing(store.engine) as connection:
             lock_run(connection, run_id)
             everybody = members.of_identity(connection, run_id, number)
-            batch = everybody[:ERASE_AT_ONCE]
+            batch = everybody[:TRACKLETS_AT_ONCE]
             is_last = len(batch) == len(everybody)
             gone = _erase(connection, [each.tracklet for each in batch])
             if is_last:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Engine,
     Select,
     delete,
+    exists,
     func,
     insert,
     select,
@@ -29,7 +30,7 @@ from pipeline.types import (
     Tracklet,
 )
 from storage import embeddings, rows, sizes
-from storage.engine import checkpoint, open_engine, reading, shown, writing
+from storage.engine import open_engine, reading, shown, writing
 from storage.linking import (
     EditedMeanwhileError,
     EditsVersion,
@@ -53,9 +54,6 @@ from storage.schema import (
     TrackPoint,
 )
 from storage.splitting import split_tracklets
-
-ERASE_AT_ONCE = 200
-"""Tracklets erased in one transaction, so that others need not wait long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,27 +322,6 @@ class Store:
         with reading(self.engine) as connection:
             return frozenset(keys) - set(rows.tracklet_ids_of(connection, run_id, keys))
 
-    def erase_expired(self, site: str, stored_before_us: int) -> int:
-        """Erase the site's tracklets stored earlier, with all that hangs on them; how many."""
-        query = (
-            select(TrackletRow.id)
-            .join(Run, Run.id == TrackletRow.run_id)
-            .where(Run.site == site, TrackletRow.stored_at_us < stored_before_us)
-            .limit(ERASE_AT_ONCE)
-        )
-        erased = 0
-        while True:
-            with writing(self.engine) as connection:
-                expired = list(connection.execute(query).scalars())
-                connection.execute(delete(TrackletRow).where(TrackletRow.id.in_(expired)))
-            erased += len(expired)
-            if len(expired) < ERASE_AT_ONCE:
-                break
-        _drop_empty(self.engine, site, stored_before_us)
-        if erased:
-            checkpoint(self.engine)
-        return erased
-
 
 def open_store(url: str, *, create: bool) -> Store:
     """The store behind a URL.
@@ -457,20 +434,18 @@ def _points_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _drop_empty(engine: Engine, site: str, started_before_us: int) -> None:
+def drop_empty(engine: Engine, site: str, started_before_us: int) -> None:
     """Identities without links, and runs of that time that have ended and hold no tracklets."""
     with writing(engine) as connection:
         of_site = select(Run.id).where(Run.site == site)
-        linked = select(LinkRow.identity_id)
-        connection.execute(
-            delete(Identity).where(Identity.run_id.in_(of_site), Identity.id.not_in(linked))
-        )
-        holds = select(func.count()).where(TrackletRow.run_id == Run.id).scalar_subquery()
+        is_linked = exists().where(LinkRow.identity_id == Identity.id)
+        connection.execute(delete(Identity).where(Identity.run_id.in_(of_site), ~is_linked))
+        holds = exists().where(TrackletRow.run_id == Run.id)
         connection.execute(
             delete(Run).where(
                 Run.site == site,
                 Run.status != "running",
                 Run.started_at_us < started_before_us,
-                holds == 0,
+                ~holds,
             )
         )

@@ -13,6 +13,7 @@ from pipeline.config import AssociationSettings
 from pipeline.errors import StoreError
 from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Tracklet
 from storage import edits, queries
+from storage.retention import erase_stored_before
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
 
@@ -116,7 +117,7 @@ def test_what_is_erased_is_forgotten_here_too(store: Store) -> None:
         for encoded in visits[:2]:
             store.add_tracklets(run_id, encoded)
             live.put(encoded)
-        store.erase_expired("plaza", 2**62)
+        erase_stored_before(store, "plaza", 2**62)
         store.add_tracklets(run_id, visits[2])
         live.put(visits[2])
     assert set(store.current_identities(run_id)) == {each.tracklet.key for each in visits[2]}

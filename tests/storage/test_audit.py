@@ -7,6 +7,7 @@ import pytest
 
 from storage import audit
 from storage.engine import writing
+from storage.retention import erase_stored_before
 from storage.store import Store
 
 Begin = Callable[..., int]
@@ -31,7 +32,7 @@ def test_what_is_put_down_outlives_the_run(store: Store, begin: Begin) -> None:
     run_id = begin(store)
     audit.log_export(store, run_id, {"boxes": 12})
     store.end_run(run_id, "finished", 1)
-    store.erase_expired("plaza", 2**60)
+    erase_stored_before(store, "plaza", 2**60)
     assert [(entry.run, entry.details) for entry in audit.entries(store)] == [
         (run_id, {"boxes": 12})
     ]

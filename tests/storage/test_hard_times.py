@@ -17,6 +17,7 @@ from pipeline.types import EncodedTracklet, Link
 from storage import engine as engine_module
 from storage import queries, stored_boxes
 from storage.engine import reading, writing
+from storage.retention import erase_stored_before
 from storage.schema import TrackletRow, TrackPoint
 from storage.store import Store, open_store
 from storage.writer import Writer
@@ -75,7 +76,7 @@ def test_a_lock_held_too_long_is_named(
             lambda: begin(store),
             lambda: store.add_tracklets(run_id, [make("north", 2)]),
             lambda: store.set_links(run_id, []),
-            lambda: store.erase_expired("plaza", 0),
+            lambda: erase_stored_before(store, "plaza", 0),
         ):
             with pytest.raises(StoreError) as caught:
                 write()
@@ -127,7 +128,7 @@ def test_a_reader_sees_one_state_to_its_end(store: Store, begin: Begin, make: Ma
     with reading(store.engine) as connection:
         assert count(connection) == 1
         store.add_tracklets(run_id, [make("north", 2)])
-        store.erase_expired("plaza", 2**60)
+        erase_stored_before(store, "plaza", 2**60)
         assert count(connection) == 1
     with reading(store.engine) as connection:
         assert count(connection) == 0
@@ -249,7 +250,7 @@ def test_a_database_that_may_not_grow(tmp_path: Path, begin: Begin, make: Make) 
         committed = fill(store, run_id, make)
         assert committed > 5
         assert_readable(store, run_id, committed)
-        assert store.erase_expired("plaza", 2**60) == committed
+        assert erase_stored_before(store, "plaza", 2**60) == committed
         assert fill(store, run_id, make) == committed
 
 

@@ -21,10 +21,11 @@ from pipeline.types import (
     Link,
     Thumbnail,
 )
-from storage import embeddings, queries
+from storage import embeddings, queries, retention
 from storage import store as store_module
 from storage.engine import reading, writing
 from storage.explanations import why
+from storage.retention import erase_stored_before
 from storage.schema import (
     Base,
     EmbeddingRow,
@@ -430,7 +431,7 @@ def test_what_has_expired_is_erased_with_all_that_hangs_on_it(
     clock: Callable[[int], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store_module, "ERASE_AT_ONCE", 2)
+    monkeypatch.setattr(retention, "TRACKLETS_AT_ONCE", 2)
     elsewhere = begin(store, site="harbour", started_at_us=NOW_US - 9)
     old, half = begin(store, started_at_us=NOW_US - 9), begin(store, started_at_us=NOW_US - 9)
     for run_id in (elsewhere, old, half):
@@ -447,7 +448,7 @@ def test_what_has_expired_is_erased_with_all_that_hangs_on_it(
         store.end_run(run_id, "finished", NOW_US)
     before = dump(store)
 
-    assert store.erase_expired("plaza", NOW_US) == 6
+    assert erase_stored_before(store, "plaza", NOW_US) == 6
 
     after = dump(store)
     assert orphans(store) == {}
@@ -461,7 +462,7 @@ def test_what_has_expired_is_erased_with_all_that_hangs_on_it(
         kept = [row for row in before[table] if elsewhere in row[:2]]
         assert set(kept) <= set(after[table])
     assert len(queries.identities(store, elsewhere)) == 3
-    assert store.erase_expired("plaza", NOW_US) == 0
+    assert erase_stored_before(store, "plaza", NOW_US) == 0
     assert dump(store) == after
 
 
@@ -472,7 +473,7 @@ def test_runs_that_saw_nobody_stay_until_they_are_old(
     running = begin(store, started_at_us=NOW_US - 1)
     for run_id in (young, old):
         store.end_run(run_id, "finished", NOW_US + 5)
-    store.erase_expired("plaza", NOW_US)
+    erase_stored_before(store, "plaza", NOW_US)
     assert [row[0] for row in dump(store)["run"]] == [young, running]
 
 
@@ -486,7 +487,7 @@ def test_erasing_after_a_death_half_way(
     store.set_links(run_id, [join("north/1", 1)])
     with writing(store.engine) as connection:
         connection.execute(TrackletRow.__table__.delete())
-    assert store.erase_expired("plaza", NOW_US + 1) == 0
+    assert erase_stored_before(store, "plaza", NOW_US + 1) == 0
     assert rows_in(store, Identity) == 0
 
 
@@ -499,7 +500,7 @@ def test_what_is_erased_is_not_in_the_file_any_more(
         store.add_tracklets(run_id, [make("north", n, thumbnails=[face * 50]) for n in range(1, 9)])
     assert face in path.read_bytes()
     with open_store(f"sqlite:///{path}", create=False) as store:
-        assert store.erase_expired("plaza", 2**60) == 8
+        assert erase_stored_before(store, "plaza", 2**60) == 8
     assert [entry.name for entry in tmp_path.iterdir()] == ["tracking.db"]
     assert face not in path.read_bytes()
     connection = sqlite3.connect(path)
@@ -520,7 +521,7 @@ def test_what_is_erased_is_in_no_file_any_more(tmp_path: Path, make: Make) -> No
         )
         files = [tmp_path / "a.db", tmp_path / "a.db-wal"]
         assert any(b"secret-picture" in file.read_bytes() for file in files)
-        assert store.erase_expired("plaza", 2**60) == 1
+        assert erase_stored_before(store, "plaza", 2**60) == 1
         assert not any(b"secret-picture" in file.read_bytes() for file in files)
 
 
