@@ -91,12 +91,13 @@ def why(store: Store, run_id: int, tracklet: str, *, as_of_us: int | None = None
     )
     key = tracklet_key(match["camera"], int(match["track"]), int(match["part"] or 1))
     with reading(store.engine) as connection:
-        row = connection.execute(query).first()
+        row = connection.execute(query, {"as_of_us": as_of_us}).first()
         if row is None:
             raise StoreError(f"run {run_id} has no tracklet {tracklet}")
         if row.id is None:
             raise StoreError(f"run {run_id}: tracklet {tracklet} is not linked yet")
-        pairs = connection.execute(_pair_query(row.id, as_of_us)).all()
+        others = _pair_query(row.id, as_of_us)
+        pairs = connection.execute(others, {"as_of_us": as_of_us}).all()
         versions = connection.execute(
             select(func.count()).where(LinkRow.tracklet_id == row.tracklet_row, LinkRow.id < row.id)
         ).scalar_one()

@@ -12,7 +12,7 @@ from pipeline.timestamps import to_iso
 from pipeline.types import UNSUPPORTED, Calibrations, IntArray
 from storage.engine import reading
 from storage.paths import tracklets
-from storage.queries import ALWAYS, Period, at, held, run_cameras
+from storage.queries import ALWAYS, SEEN, Period, held, run_cameras, where_and_when
 from storage.schema import Camera, Identity, LinkRow, TrackletRow
 from storage.store import Store
 
@@ -136,14 +136,15 @@ def _people(
         )
         .select_from(TrackletRow)
         .join(Camera, Camera.id == TrackletRow.camera_id)
-        .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & held(as_of_us))
+        .join(LinkRow, LinkRow.tracklet_id == TrackletRow.id)
         .join(Identity, Identity.id == LinkRow.identity_id)
-        .where(at(connection, run_id, names, period), LinkRow.method != UNSUPPORTED)
+        .where(SEEN, held(as_of_us), LinkRow.method != UNSUPPORTED)
     )
+    values = where_and_when(connection, run_id, None, period) | {"as_of_us": as_of_us}
     places = {name: place for place, name in enumerate(names)}
     rows = [
         (row_id, number, places[camera], start, end)
-        for row_id, number, camera, start, end in connection.execute(query)
+        for row_id, number, camera, start, end in connection.execute(query, values)
     ]
     table = np.array(rows, np.int64).reshape(-1, 5)
     table[:, 3] = np.maximum(table[:, 3], period.from_us)

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from pipeline.timestamps import to_iso
 from pipeline.types import UNSUPPORTED
 from storage.engine import reading
-from storage.queries import ALWAYS, Period, at, held, run_cameras
+from storage.queries import ALWAYS, SEEN, Period, held, run_cameras, where_and_when
 from storage.schema import Camera, Identity, LinkRow, TrackletRow
 from storage.store import Store
 
@@ -107,11 +107,12 @@ def visits(
             select(Identity.number, Camera.name, TrackletRow.start_us, TrackletRow.end_us)
             .select_from(TrackletRow)
             .join(Camera, Camera.id == TrackletRow.camera_id)
-            .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & held(as_of_us))
+            .join(LinkRow, LinkRow.tracklet_id == TrackletRow.id)
             .join(Identity, Identity.id == LinkRow.identity_id)
-            .where(at(connection, run_id, list(places), period), LinkRow.method != UNSUPPORTED)
+            .where(SEEN, held(as_of_us), LinkRow.method != UNSUPPORTED)
         )
-        found = [Visit(*row) for row in connection.execute(query)]
+        values = where_and_when(connection, run_id, None, period) | {"as_of_us": as_of_us}
+        found = [Visit(*row) for row in connection.execute(query, values)]
     found.sort(key=lambda visit: (visit.identity, places[visit.camera], visit.enter_us))
     by_camera = groupby(found, key=lambda visit: (visit.identity, visit.camera))
     joined = [visit for _, passages in by_camera for visit in _joined(list(passages))]

@@ -13,7 +13,7 @@ from pipeline.timestamps import to_iso
 from pipeline.types import BoolArray, Calibrations, DoubleArray, Tracklet
 from storage import rows
 from storage.engine import reading
-from storage.queries import Passage, Period, passage_of, presence_query
+from storage.queries import Passage, Period, passage_of, present
 from storage.schema import Camera, TrackletRow, TrackPoint
 from storage.store import Store
 
@@ -89,8 +89,8 @@ def presence_in_zone(
     if len(zone) < 3:
         raise StoreError(f"expected a zone of three corners at least, got {len(zone)}")
     with reading(store.engine) as connection:
-        query = presence_query(connection, run_id, [camera], period, as_of_us)
-        found = {row.id: passage_of(row) for row in connection.execute(query)}
+        present_rows = present(connection, run_id, camera, period, as_of_us)
+        found = {row.id: passage_of(row) for row in present_rows}
         known = tracklets(connection, list(found))
     inside = [_in_zone(found[row_id], known[row_id], zone, period) for row_id in found]
     return sorted((p for p in inside if p is not None), key=lambda p: (p.enter_us, p.tracklet))

@@ -3,10 +3,11 @@
 import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from scipy.special import expit
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import aliased
 
 from pipeline.errors import StoreError
@@ -149,19 +150,19 @@ def identities(
 ) -> list[IdentitySummary]:
     """People of a run, by number; or, instead, what is rather a thing than a person."""
     is_asked = LinkRow.method == UNSUPPORTED if things else LinkRow.method != UNSUPPORTED
+    values = {"run_id": run_id, "as_of_us": as_of_us}
+    query = _passage_query(as_of_us is None, linked=True).where(is_asked)
     with reading(store.engine) as connection:
-        query = _passage_query(run_id, as_of_us, linked=True).where(is_asked)
         if wanted.camera is not None or wanted.period != ALWAYS:
-            names = list(run_cameras(connection, run_id))
-            asked = names if wanted.camera is None else [wanted.camera]
-            query = query.where(
-                Identity.id.in_(
-                    select(LinkRow.identity_id)
-                    .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
-                    .where(held(as_of_us), is_asked, at(connection, run_id, asked, wanted.period))
-                )
+            names = None if wanted.camera is None else [wanted.camera]
+            values |= where_and_when(connection, run_id, names, wanted.period)
+            seen = (
+                select(LinkRow.identity_id)
+                .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
+                .where(held(as_of_us), is_asked, SEEN)
             )
-        passages = _passages(connection.execute(query))
+            query = query.where(Identity.id.in_(seen))
+        passages = list(map(passage_of, connection.execute(query, values)))
     grouped: dict[int, list[Passage]] = {}
     for passage in passages:
         grouped.setdefault(passage.identity, []).append(passage)
@@ -173,11 +174,10 @@ def trajectory(
     store: Store, run_id: int, identity: int, *, as_of_us: int | None = None
 ) -> list[Passage]:
     """The passages of one person, in order of time."""
-    query = _passage_query(run_id, as_of_us, linked=True).where(
-        Identity.run_id == run_id, Identity.number == identity
-    )
+    values = {"run_id": run_id, "identity": identity, "as_of_us": as_of_us}
     with reading(store.engine) as connection:
-        passages = _passages(connection.execute(query))
+        found = connection.execute(_trajectory_query(as_of_us is None), values)
+        passages = list(map(passage_of, found))
     if not passages:
         raise StoreError(f"run {run_id} has no identity {identity}")
     return passages
@@ -204,75 +204,64 @@ def presence(
     Also whom no decision has been made about; not what is rather a thing than a person.
     """
     with reading(store.engine) as connection:
-        return _passages(
-            connection.execute(
-                presence_query(connection, run_id, [camera], Period(from_us, to_us), as_of_us)
-            )
-        )
+        period = Period(from_us, to_us)
+        return list(map(passage_of, present(connection, run_id, camera, period, as_of_us)))
 
 
-def presence_query(
-    connection: Connection,
-    run_id: int,
-    names: Sequence[str],
-    period: Period,
-    as_of_us: int | None,
-) -> Select[*tuple[Any, ...]]:
-    """Passages at cameras, also of those who are not linked, in order of arrival."""
-    is_person = or_(LinkRow.method.is_(None), LinkRow.method != UNSUPPORTED)
-    return _passage_query(run_id, as_of_us, linked=False).where(
-        at(connection, run_id, names, period), is_person
-    )
+def present(
+    connection: Connection, run_id: int, camera: str, period: Period, as_of_us: int | None
+) -> Iterable[Row[*tuple[Any, ...]]]:
+    """Rows of passages at a camera, also of those who are not linked, in order of arrival."""
+    values = where_and_when(connection, run_id, [camera], period)
+    query = _presence_query(as_of_us is None)
+    return connection.execute(query, values | {"as_of_us": as_of_us})
 
 
-def at(
-    connection: Connection, run_id: int, names: Sequence[str], period: Period
-) -> ColumnElement[bool]:
-    """Tracklets that a run's cameras saw at some moment of a period: a range of their index.
+SEEN: Final = and_(
+    TrackletRow.run_id == bindparam("run_id"),
+    TrackletRow.camera_id.in_(bindparam("camera_ids", expanding=True)),
+    TrackletRow.start_us >= bindparam("earliest_us"),
+    TrackletRow.start_us <= bindparam("to_us"),
+    TrackletRow.end_us >= bindparam("from_us"),
+)
+"""Tracklets that some of a run's cameras saw at some moment of a period: a range of their index,
+as none is longer than the run's longest. The values are those of `where_and_when`."""
+
+
+def where_and_when(
+    connection: Connection, run_id: int, names: Sequence[str] | None, period: Period
+) -> dict[str, Any]:
+    """Values for `SEEN`: of these cameras, or of all.
 
     Raises:
         StoreError: The run has no such camera.
     """
     known = run_cameras(connection, run_id)
-    for name in names:
+    wanted = list(known) if names is None else names
+    for name in wanted:
         if name not in known:
             raise StoreError(f"run {run_id} has no camera {name}; it has {', '.join(known)}")
-    longest = select(Run.longest_us).where(Run.id == run_id)
-    longest_us = int(connection.execute(longest).scalar_one())
-    return and_(
-        TrackletRow.run_id == run_id,
-        TrackletRow.camera_id.in_([known[name] for name in names]),
-        TrackletRow.start_us >= period.from_us - longest_us,
-        TrackletRow.start_us <= period.to_us,
-        TrackletRow.end_us >= period.from_us,
-    )
+    longest_us = int(connection.execute(_LONGEST, {"run_id": run_id}).scalar_one())
+    return {
+        "run_id": run_id,
+        "camera_ids": [known[name] for name in wanted],
+        "earliest_us": period.from_us - longest_us,
+        "from_us": period.from_us,
+        "to_us": period.to_us,
+    }
 
 
 def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
     """Numbers of the rows of a run's cameras, by name, in the order of the site file."""
-    query = (
-        select(Camera.name, Camera.id)
-        .join(RunCamera, RunCamera.camera_id == Camera.id)
-        .where(RunCamera.run_id == run_id)
-        .order_by(RunCamera.position)
-    )
-    return {row.name: row.id for row in connection.execute(query)}
+    return {row.name: row.id for row in connection.execute(_CAMERAS, {"run_id": run_id})}
 
 
 def held(as_of_us: int | None) -> ColumnElement[bool]:
-    """Which links hold now, or held at a time: of two of a tracklet the earlier.
+    """Which links hold now, or held at a time, a value for `as_of_us`: of two the earlier.
 
     A decision takes a while: until it was put down, the one before it was the answer.
     """
-    if as_of_us is None:
-        return LinkRow.valid_to_us.is_(None)
-    other = aliased(LinkRow)
-    first = select(func.min(other.id)).where(
-        other.tracklet_id == LinkRow.tracklet_id,
-        other.decided_at_us <= as_of_us,
-        or_(other.valid_to_us.is_(None), other.valid_to_us > as_of_us),
-    )
-    return LinkRow.id == first.scalar_subquery()
+    return _HOLDS if as_of_us is None else _HELD
 
 
 def thumbnails(
@@ -297,8 +286,45 @@ def thumbnails(
     return found
 
 
-def _passage_query(run_id: int, as_of_us: int | None, *, linked: bool) -> Select[*tuple[Any, ...]]:
+_other = aliased(LinkRow)
+_HOLDS: Final = LinkRow.valid_to_us.is_(None)
+_HELD: Final = (
+    LinkRow.id
+    == select(func.min(_other.id))
+    .where(
+        _other.tracklet_id == LinkRow.tracklet_id,
+        _other.decided_at_us <= bindparam("as_of_us"),
+        or_(_other.valid_to_us.is_(None), _other.valid_to_us > bindparam("as_of_us")),
+    )
+    .scalar_subquery()
+)
+_LONGEST: Final = select(Run.longest_us).where(Run.id == bindparam("run_id"))
+_CAMERAS: Final = (
+    select(Camera.name, Camera.id)
+    .join(RunCamera, RunCamera.camera_id == Camera.id)
+    .where(RunCamera.run_id == bindparam("run_id"))
+    .order_by(RunCamera.position)
+)
+
+
+# Made once: to put such a query together takes longer than the database needs to answer it.
+@cache
+def _trajectory_query(is_now: bool) -> Select[*tuple[Any, ...]]:
+    return _passage_query(is_now, linked=True).where(
+        Identity.run_id == bindparam("run_id"), Identity.number == bindparam("identity")
+    )
+
+
+@cache
+def _presence_query(is_now: bool) -> Select[*tuple[Any, ...]]:
+    is_person = or_(LinkRow.method.is_(None), LinkRow.method != UNSUPPORTED)
+    return _passage_query(is_now, linked=False).where(SEEN, is_person)
+
+
+@cache
+def _passage_query(is_now: bool, *, linked: bool) -> Select[*tuple[Any, ...]]:
     """Passages of a run; only those with an identity, or all."""
+    holds = _HOLDS if is_now else _HELD
     return (
         select(
             Identity.number,
@@ -321,20 +347,16 @@ def _passage_query(run_id: int, as_of_us: int | None, *, linked: bool) -> Select
             (RunCamera.run_id == TrackletRow.run_id)
             & (RunCamera.camera_id == TrackletRow.camera_id),
         )
-        .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & held(as_of_us), isouter=not linked)
+        .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & holds, isouter=not linked)
         .join(Identity, Identity.id == LinkRow.identity_id, isouter=not linked)
-        .where(TrackletRow.run_id == run_id)
+        .where(TrackletRow.run_id == bindparam("run_id"))
         # Not by the camera's name: databases differ in how they sort text.
         .order_by(TrackletRow.start_us, RunCamera.position, TrackletRow.track_id, TrackletRow.part)
     )
 
 
-def _passages(found: Iterable[Row[*tuple[Any, ...]]]) -> list[Passage]:
-    return [passage_of(row) for row in found]
-
-
 def passage_of(row: Row[*tuple[Any, ...]]) -> Passage:
-    """A passage from a row of `presence_query`."""
+    """A passage from a row of `present`."""
     return Passage(
         identity=row.number or 0,
         tracklet=tracklet_key(row.camera, row.track_id, row.part),

@@ -19,7 +19,7 @@ from pipeline.types import (
     NoEmbedding,
     Tracklet,
 )
-from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, TrackletRow
+from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, RunCamera, TrackletRow
 
 HALF = np.dtype("<f2")
 POINTS_AT_ONCE = 10_000
@@ -82,16 +82,18 @@ def tracklet_ids_of(connection: Connection, run_id: int, keys: Collection[str]) 
     for key in keys:
         camera, _, track = key.rpartition("/")
         tracks[camera].add(int(track.partition(".")[0]))
-    columns = select(TrackletRow.track_id, TrackletRow.part, TrackletRow.id)
-    of_run = columns.join(Camera, Camera.id == TrackletRow.camera_id).where(
+    of_run = select(TrackletRow.track_id, TrackletRow.part, TrackletRow.id).where(
         TrackletRow.run_id == run_id
     )
+    cameras = select(Camera.name, Camera.id).join(RunCamera, RunCamera.camera_id == Camera.id)
+    # By the camera's number: by its name SQLite would look through all of the run.
+    known = connection.execute(cameras.where(RunCamera.run_id == run_id)).all()
     found = {
-        tracklet_key(camera, track_id, part): row_id
-        for camera, numbers in tracks.items()
-        for some in batched(sorted(numbers), KEYS_AT_ONCE)
+        tracklet_key(camera.name, track_id, part): row_id
+        for camera in known
+        for some in batched(sorted(tracks[camera.name]), KEYS_AT_ONCE)
         for track_id, part, row_id in connection.execute(
-            of_run.where(Camera.name == camera, TrackletRow.track_id.in_(some))
+            of_run.where(TrackletRow.camera_id == camera.id, TrackletRow.track_id.in_(some))
         )
     }
     return {key: found[key] for key in keys if key in found}

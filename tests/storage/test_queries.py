@@ -6,9 +6,11 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from pipeline.errors import StoreError
 from pipeline.timestamps import from_iso
@@ -217,14 +219,21 @@ def test_presence(store: Store, little_run: int) -> None:
 
 def test_presence_is_a_range_of_an_index(store: Store, little_run: int) -> None:
     """Whatever the run has seen before and after is not looked at."""
+    asked: list[tuple[str, object]] = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def look(*given: Any) -> None:
+        asked.append((given[2], given[3]))
+
+    queries.presence(store, little_run, "Dock", START_US, START_US + 1)
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    sql, values = next(each for each in asked if "end_us >=" in each[0])
     with reading(store.engine) as connection:
-        period = Period(START_US, START_US + 1)
-        query = queries.presence_query(connection, little_run, ["Dock"], period, None)
-        if store.engine.dialect.name == "postgresql":
+        if not is_sqlite:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # of a table so small
-        sql = str(query.compile(store.engine, compile_kwargs={"literal_binds": True}))
-        words = "EXPLAIN QUERY PLAN" if store.engine.dialect.name == "sqlite" else "EXPLAIN"
-        plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{words} {sql}"))
+        words = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        found = connection.exec_driver_sql(f"{words} {sql}", values)
+        plan = "\n".join(str(row) for row in found)
     assert re.search(
         r"camera_id=\? AND start_us>\? AND start_us<\?|start_us >= .*start_us <=", plan
     ), plan
