@@ -28,13 +28,21 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the newest unfinished run of this site.")
     ] = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell Prometheus how it goes at http://127.0.0.1:PORT/metrics, and the state at"
+            " /health.",
+            metavar="[HOST:]PORT",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Detect, track, embed, associate and store what the cameras of a site saw."""
     # torch and ultralytics take seconds to import, and no other command needs them.
     from commands.run import run_site
 
-    run_site(config, database, resume=resume, as_json=as_json)
+    run_site(config, database, resume=resume, as_json=as_json, metrics=metrics)
 
 
 @app.command()

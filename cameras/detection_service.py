@@ -2,9 +2,11 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 
 import supervision as sv
@@ -12,6 +14,15 @@ import supervision as sv
 from pipeline.types import ImageArray
 
 Detect = Callable[[Sequence[ImageArray]], list[sv.Detections]]
+
+
+@dataclass(slots=True)
+class DetectorWork:
+    """What a detector has done: calls, frames in them, and seconds that they took."""
+
+    batches: int = 0
+    frames: int = 0
+    seconds: float = 0
 
 
 class DetectionService:
@@ -25,11 +36,16 @@ class DetectionService:
         detect: The detector; called from as many threads as there are lanes.
         max_batch: Most frames in one call.
         lanes: How many calls are in work at once.
+
+    Attributes:
+        work: What it has done so far.
     """
 
     def __init__(self, detect: Detect, max_batch: int, lanes: int = 1) -> None:
         self._detect = detect
         self._max_batch = max_batch
+        self._counting = threading.Lock()
+        self.work = DetectorWork()
         self._requests: queue.SimpleQueue[tuple[ImageArray, Future[sv.Detections]] | None] = (
             queue.SimpleQueue()
         )
@@ -54,6 +70,11 @@ class DetectionService:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """Frames that wait."""
+        return self._requests.qsize()
+
     def submit(self, image: ImageArray) -> "Future[sv.Detections]":
         """The detections of an image (H, W, 3), as soon as they are there."""
         future: Future[sv.Detections] = Future()
@@ -73,6 +94,7 @@ class DetectionService:
             self._answer(batch)
 
     def _answer(self, batch: list[tuple[ImageArray, "Future[sv.Detections]"]]) -> None:
+        began = time.monotonic()
         try:
             results = self._detect([image for image, _ in batch])
         # Handed to the workers that wait, each of which reports it as its own failure.
@@ -80,5 +102,12 @@ class DetectionService:
             for _, future in batch:
                 future.set_exception(error)
             return
+        self._count(len(batch), time.monotonic() - began)
         for (_, future), detections in zip(batch, results, strict=True):
             future.set_result(detections)
+
+    def _count(self, frames: int, seconds: float) -> None:
+        with self._counting:  # of several lanes
+            self.work.batches += 1
+            self.work.frames += frames
+            self.work.seconds += seconds

@@ -132,6 +132,11 @@ class EncodingStage:
         if error is None and self._failure is not None:
             raise self._failure
 
+    @property
+    def waiting(self) -> int:
+        """Tracklets that wait."""
+        return self._queue.qsize()
+
     def put(self, tracklet: Tracklet, appearance: Appearance) -> None:
         """Hand over a tracklet; waits while too many do. Raises what has stopped this stage."""
         if self._failure is not None:

@@ -8,6 +8,7 @@ import traceback
 
 import supervision as sv
 
+from cameras.clock import exact
 from cameras.detection_service import DetectionService
 from cameras.following import Follower, OnTracklet
 from cameras.live import LiveSource, Patience
@@ -67,6 +68,8 @@ class LiveWorker:
         self._on_tracklet = on_tracklet
         self._stop = stop
         self._embed = embed
+        self._steady = steady
+        self._offset_us = round(exact(camera.time_offset_ms) * 1000)
         self._last_track = last_track
         self._patience = patience
         self._source = LiveSource(camera, site, steady, patience)
@@ -147,6 +150,7 @@ class LiveWorker:
                 if gate.opens(frame) or held is None:
                     held = self._detector.submit(frame.image).result()
                 follower.see(held, frame)
+                self.status.lag_us = self._steady.now_us() - frame.timestamp_us + self._offset_us
         finally:
             self._anew(follower)
 

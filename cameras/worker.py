@@ -52,6 +52,7 @@ class CameraStatus:
         fault: The traceback of a failure that is a fault of ours; empty otherwise.
         live: How the connection to a live camera is; None of recordings.
         restarts: How often following a live camera's people was begun anew after a fault of ours.
+        lag_us: From the time of a live camera's last frame to the end of its tracking.
     """
 
     camera_id: str
@@ -67,6 +68,7 @@ class CameraStatus:
     fault: str = ""
     live: LiveStatus | None = None
     restarts: int = 0
+    lag_us: int = 0
 
 
 class CameraWorker:

@@ -22,6 +22,7 @@ from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
 from commands.edited import associate_edited
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.live_association import LiveAssociation
+from commands.metrics import RunningParts, served, split_address
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.association.exchanges import exchanges
 from pipeline.association.floor_fit import CameraFit, camera_fits
@@ -83,11 +84,20 @@ class RunReport:
     exit_code: int
 
 
-def run_site(config: Path, database: str | None, *, resume: bool, as_json: bool) -> None:
+def run_site(
+    config: Path,
+    database: str | None,
+    *,
+    resume: bool,
+    as_json: bool,
+    metrics: str | None = None,
+) -> None:
     """The command `run`: see `run_pipeline.run`."""
+    if metrics is not None:
+        split_address(metrics)
     site = load_site(config)
     with open_store(database or site.storage.url or DEFAULT_DATABASE, create=True) as store:
-        report = execute(site, store, resume=resume)
+        report = execute(site, store, resume=resume, metrics=metrics)
     for message in dict.fromkeys(c.message for c in report.cameras.values() if c.message):
         print(f"error: {message}", file=sys.stderr)
     for message in report.warnings:
@@ -99,7 +109,7 @@ def run_site(config: Path, database: str | None, *, resume: bool, as_json: bool)
     raise typer.Exit(report.exit_code)
 
 
-def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
+def execute(site: Site, store: Store, *, resume: bool, metrics: str | None = None) -> RunReport:
     """Run a site into a store.
 
     A camera that fails is named in the report; what the others and itself gave until then is stored
@@ -140,7 +150,8 @@ def execute(site: Site, store: Store, *, resume: bool) -> RunReport:
         pool = Pool([worker(each) for each in site.cameras if each.id not in finished], stop)
         interrupted = False
         try:
-            with terminated_as_interrupt():
+            parts = RunningParts(lambda: pool.statuses, service, encoding, writer)
+            with terminated_as_interrupt(), served(metrics, parts):
                 pool.run(display.show)
         except KeyboardInterrupt:
             interrupted = _end_live(pool.statuses)

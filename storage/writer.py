@@ -24,6 +24,10 @@ class Writer:
         store: Where to.
         run_id: The run that they belong to.
         committed: Called with each batch when it is stored.
+
+    Attributes:
+        commits: How many batches are stored.
+        commit_seconds: How long that took, all together.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Writer:
         self._store = store
         self._run_id = run_id
         self._committed = committed
+        self.commits = 0
+        self.commit_seconds = 0.0
         self._queue: queue.Queue[EncodedTracklet | None] = queue.Queue(WAITING_TRACKLETS)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
@@ -54,6 +60,11 @@ class Writer:
         if error is None:
             self._check()
 
+    @property
+    def waiting(self) -> int:
+        """Tracklets that wait."""
+        return self._queue.qsize()
+
     def put(self, encoded: EncodedTracklet) -> None:
         """Hand over a tracklet to be stored; raises what has stopped the writer."""
         self._check()
@@ -70,7 +81,10 @@ class Writer:
             if self._failure is not None or not batch:
                 continue  # drained, so that nobody waits for ever
             try:
+                began = time.monotonic()
                 self._store.add_tracklets(self._run_id, batch)
+                self.commits += 1
+                self.commit_seconds += time.monotonic() - began
                 self._committed(batch)
             # Kept for the threads that put, whatever it is.
             except BaseException as error:

@@ -2,10 +2,12 @@
 
 import json
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -94,6 +96,12 @@ def run_live(tmp_path: Path) -> Iterator[Callable[..., LiveRun]]:
         run.process.communicate()
 
 
+def metrics(port: int) -> str:
+    """What the run tells of itself."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        return answer.read().decode()
+
+
 def write_site(
     folder: Path, detector: Path, encoder: Path, cameras: dict[str, str], **keys: object
 ) -> None:
@@ -152,10 +160,15 @@ def test_recorded_and_live_cameras_side_by_side(
     north = rtsp_camera(picture=walk(RED, BLUE), size=SIZE, rate=RATE)
     north.stop()
     write_site(tmp_path, toy_detector, toy_encoder, {"hall": "hall.mp4", "north": north.url()})
-    run = run_live()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = run_live("--metrics", str(port))
     assert run.until_stored(1)[0][0] == "hall"
+    assert 'camera_up{camera="north"} 0.0' in metrics(port)
     north.listen()
     assert {name for name, _, _ in run.until_stored(2)} == {"hall", "north"}
+    assert 'camera_up{camera="north"} 1.0' in metrics(port)
     code, output, errors = run.end(signal.SIGTERM)
     assert code == 0, errors
     cameras = json.loads(output)["cameras"]
