@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands import identity, query, results, retention, simulate, train
+from commands import cameras, identity, query, results, retention, simulate, train
 from commands.options import Config, Database, Json, RunNumber
 from pipeline.errors import UserError
 
@@ -63,6 +63,7 @@ def reembed(
 
 app.add_typer(query.app, name="query")
 app.add_typer(identity.app, name="identity")
+app.add_typer(cameras.app, name="cameras")
 app.add_typer(train.app, name="train")
 app.command()(results.export)
 app.command()(results.evaluate)
@@ -70,6 +71,20 @@ app.command()(results.render)
 app.command()(simulate.simulate)
 app.command()(retention.retention)
 app.command()(retention.audit)
+
+
+@app.command()
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(help="Site file (YAML).", metavar="[CONFIG.yaml]")
+    ] = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Look at what this machine has: versions, devices, weights, database, disk."""
+    from commands.doctor import examine
+
+    examine(config, database, as_json=as_json)
 
 
 @app.command()

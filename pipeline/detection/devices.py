@@ -27,3 +27,13 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise WeightsError(f"detection.device: {name}: no CUDA device is available here")
     return device
+
+
+def device_words(name: str) -> str:
+    """The device that a name means, as users know it.
+
+    Raises:
+        WeightsError: There is no such device.
+    """
+    device = find_device(name)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
