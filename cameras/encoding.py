@@ -129,7 +129,12 @@ class EncodingStage:
     ) -> None:
         self._queue.put(None)
         self._thread.join()
-        if error is None and self._failure is not None:
+        if error is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raise what has stopped this stage, if anything has."""
+        if self._failure is not None:
             raise self._failure
 
     @property
@@ -139,8 +144,7 @@ class EncodingStage:
 
     def put(self, tracklet: Tracklet, appearance: Appearance) -> None:
         """Hand over a tracklet; waits while too many do. Raises what has stopped this stage."""
-        if self._failure is not None:
-            raise self._failure
+        self.check()
         self._queue.put((tracklet, appearance))
 
     def _serve(self) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from cameras.worker import CameraStatus
+from cameras.worker import CameraStatus, State
 
 REFRESH_PER_SECOND = 4
 
@@ -63,7 +63,7 @@ def progress_table(statuses: Sequence[CameraStatus], seconds: float) -> Table:
     for status in statuses:
         table.add_row(
             status.camera_id,
-            status.state.value,
+            _state(status),
             _clock(status.position_us - status.first_us),
             _share(status),
             f"{status.frames / max(seconds, 1e-3):.1f}",
@@ -71,6 +71,12 @@ def progress_table(statuses: Sequence[CameraStatus], seconds: float) -> Table:
             str(status.tracklets),
         )
     return table
+
+
+def _state(status: CameraStatus) -> str:
+    """Of a live camera that runs, how its connection is."""
+    is_connected = status.live is not None and status.state is State.RUNNING
+    return status.live.link.value if status.live and is_connected else status.state.value
 
 
 def _clock(duration_us: int) -> str:

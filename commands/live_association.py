@@ -68,7 +68,7 @@ class LiveAssociation:
         self._queue.put(None)
         self._thread.join()
         if error is None:
-            self._check()
+            self.check()
 
     @property
     def fits(self) -> tuple[CameraFit, ...]:
@@ -82,10 +82,11 @@ class LiveAssociation:
 
     def put(self, stored: Sequence[EncodedTracklet]) -> None:
         """Tracklets that have been committed; raises what has stopped the association."""
-        self._check()
+        self.check()
         self._queue.put(stored)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise what has stopped the association, if anything has."""
         if self._failure is not None:
             raise self._failure
 

@@ -147,12 +147,20 @@ def execute(site: Site, store: Store, *, resume: bool, metrics: str | None = Non
             last = last_tracks.get(camera.id, 0)
             return LiveWorker(camera, site, service, encoding.put, stop, embed, steady, last)
 
+        def watch(statuses: Sequence[CameraStatus]) -> None:
+            # Where nobody is in view no camera would notice for hours.
+            encoding.check()
+            writer.check()
+            if live is not None:
+                live.check()
+            display.show(statuses)
+
         pool = Pool([worker(each) for each in site.cameras if each.id not in finished], stop)
         interrupted = False
         try:
             parts = RunningParts(lambda: pool.statuses, service, encoding, writer)
             with terminated_as_interrupt(), served(metrics, parts):
-                pool.run(display.show)
+                pool.run(watch)
         except KeyboardInterrupt:
             interrupted = _end_live(pool.statuses)
     _end_cameras(store, run_id, pool.statuses)
@@ -378,7 +386,9 @@ def _associated(store: Store, run_id: int, fits: Sequence[CameraFit]) -> Associa
 def _end_cameras(store: Store, run_id: int, statuses: Sequence[CameraStatus]) -> None:
     """Put down how cameras fared."""
     for status in statuses:
-        if status.state in (State.ENDED, State.FAILED):
+        is_whole = status.state is State.ENDED
+        # What failed is read again when the run is resumed; of a live camera nothing can be.
+        if is_whole or (status.state is State.FAILED and status.live is None):
             store.end_camera(
                 run_id, status.camera_id, status.state.value, status.message, status.frames
             )

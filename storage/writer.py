@@ -58,7 +58,7 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
         if error is None:
-            self._check()
+            self.check()
 
     @property
     def waiting(self) -> int:
@@ -67,10 +67,11 @@ class Writer:
 
     def put(self, encoded: EncodedTracklet) -> None:
         """Hand over a tracklet to be stored; raises what has stopped the writer."""
-        self._check()
+        self.check()
         self._queue.put(encoded)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise what has stopped the writer, if anything has."""
         if self._failure is not None:
             raise self._failure
 

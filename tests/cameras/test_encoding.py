@@ -1,6 +1,7 @@
 """Tracklets on their way from the cameras to the store."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -157,6 +158,23 @@ def test_thumbnails_become_crops_again() -> None:
     clip = clip_of([thumbnail.jpeg for thumbnail in make_thumbnails(_clip())])
     assert clip.crops.shape == (THUMBNAILS, 256, 128, 3)
     assert np.abs(clip.crops.mean(axis=(1, 2, 3)) - [60, 160, 210]).max() < 3
+
+
+def test_what_has_stopped_it_is_told_to_whoever_asks() -> None:
+    """Without anything to hand over."""
+
+    def full(_: EncodedTracklet) -> None:
+        raise StoreError("disk full")
+
+    def ask_for_long(stage: EncodingStage) -> None:
+        stage.check()
+        stage.put(_tracklet(1), NoAppearance())
+        for _ in range(3000):
+            stage.check()
+            time.sleep(0.01)
+
+    with pytest.raises(StoreError, match="disk full"), _stage(full) as stage:
+        ask_for_long(stage)
 
 
 def test_a_store_that_fails_stops_the_cameras_and_not_for_ever() -> None:

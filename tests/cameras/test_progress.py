@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from cameras.live import Link, LiveStatus
 from cameras.progress import REFRESH_PER_SECOND, ProgressDisplay, progress_table
 from cameras.worker import CameraStatus, State
 
@@ -81,6 +82,12 @@ def test_the_share_done(last_index: int, expected_frames: int, shown: str) -> No
 def test_every_state_has_its_word(state: State) -> None:
     (row,) = cells(progress_table([running(state=state)], 1.0))
     assert row["state"] == state.value
+
+
+def test_a_live_camera_shows_its_connection() -> None:
+    live = LiveStatus(Link.STALLED)
+    states = [running(live=live), running(live=live, state=State.ENDED)]
+    assert [row["state"] for row in cells(progress_table(states, 1.0))] == ["stalled", "ended"]
 
 
 def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
