@@ -63,6 +63,7 @@ def execute(site: Site, store: Store, run_id: int) -> ReembedReport:
             f"run {run_id}: no thumbnails to embed: storage.thumbnails was off, or nothing was seen"
             " in pixels"
         )
+    store.claim(run_id)
     knowledge = knowledge_of(site)
     encoder = pixel_encoder(site)
     embeddings = {}

@@ -1,16 +1,17 @@
 """Opening a database: one way to begin transactions, migrations, and errors in one line."""
 
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
@@ -38,6 +39,10 @@ MIGRATION_LOCK = 0x747261636B
 """Any number, the same in every version of this program."""
 
 
+class ConnectionLostError(StoreError):
+    """The server of the database has gone, or does not answer; it may come back."""
+
+
 def open_engine(url: str, *, create: bool) -> Engine:
     """An engine on a database of the newest schema.
 
@@ -51,7 +56,8 @@ def open_engine(url: str, *, create: bool) -> Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
-    engine = create_engine(parsed, connect_args=_arguments(parsed))
+    # A connection of the pool that the server has dropped is replaced before it is used.
+    engine = create_engine(parsed, connect_args=_arguments(parsed), pool_pre_ping=True)
     _install(engine)
     try:
         _migrate(engine, create)
@@ -72,8 +78,9 @@ def translated(engine: Engine) -> Iterator[None]:
     """Errors of the database as one line for the user, without credentials or parameters."""
     try:
         yield
-    except SQLAlchemyError as error:
-        raise StoreError(f"database {shown(engine.url)}: {_reason(error)}") from None
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        kind = ConnectionLostError if _is_lost(error) else StoreError
+        raise kind(f"database {shown(engine.url)}: {_reason(error)}") from None
     except OverflowError:  # by SQLite's driver, which SQLAlchemy lets through
         raise StoreError(f"database {shown(engine.url)}: a number is too large for it") from None
 
@@ -130,9 +137,10 @@ def wiped(engine: Engine, tables: Iterable[str]) -> bool:
                 connection.exec_driver_sql(f"VACUUM FULL {table}")
             connection.exec_driver_sql("RESET lock_timeout")
     except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
             return False
-        raise StoreError(f"database {shown(engine.url)}: {_reason(error)}") from None
+        with translated(engine):
+            raise
     return True
 
 
@@ -257,13 +265,25 @@ def _write_ahead(engine: Engine) -> None:
     engine.dispose()
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _is_lost(error: Exception) -> bool:
+    """Whether it is the connection that failed: without a code where there was no answer."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    if not isinstance(original, psycopg.OperationalError):
+        return False
+    return original.sqlstate is None or original.sqlstate[:3] in ("080", "57P")
+
+
+def _reason(error: Exception) -> str:
     """What the driver says, in one line; SQLAlchemy's own text would show parameters."""
     if isinstance(error, NoSuchModuleError):
         return "expected sqlite:/// or postgresql://"
     original = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(error, sqlite3.Error):
+        original = error
     words = str(original if original is not None else type(error).__name__).strip()
     reason = words.partition("\n")[0] or "failed"
     if "database is locked" in reason:
         return "locked: another program is writing to it"
+    if "malformed" in reason:
+        return f"damaged ({reason}); `sqlite3 FILE .recover` saves what can be read"
     return reason[:200]

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from pipeline.errors import StoreError
 from pipeline.types import (
     Embedding,
     EncodedTracklet,
@@ -30,6 +31,7 @@ from pipeline.types import (
     Tracklet,
 )
 from storage import embeddings, rows, sizes
+from storage.claims import Release, claimed
 from storage.engine import open_engine, reading, shown, writing
 from storage.linking import (
     EditedMeanwhileError,
@@ -40,6 +42,7 @@ from storage.linking import (
     lock_run,
     replace_links,
 )
+from storage.reconnecting import reconnecting
 from storage.schema import (
     SCORE_SCALE,
     Camera,
@@ -81,6 +84,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._claims: dict[int, Release] = {}
 
     def __enter__(self) -> "Store":
         return self
@@ -91,7 +95,29 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for run_id in list(self._claims):
+            self._hand_back(run_id)
         self.engine.dispose()
+
+    def claim(self, run_id: int) -> None:
+        """Make sure that no other program writes to a run until it ends, or this store is closed.
+
+        Raises:
+            StoreError: One does.
+        """
+        if run_id in self._claims:
+            return
+        release = claimed(self.engine, run_id)
+        if release is None:
+            raise StoreError(
+                f"database {self.name}: run {run_id} is being written by another program;"
+                " let it end first"
+            )
+        self._claims[run_id] = release
+
+    def _hand_back(self, run_id: int) -> None:
+        if run_id in self._claims:
+            self._claims.pop(run_id)()
 
     @property
     def name(self) -> str:
@@ -130,6 +156,7 @@ class Store:
                 for position, camera in enumerate(record.cameras)
             ]
             rows.insert_all(connection, RunCamera, cameras)
+        self.claim(run_id)
         return run_id
 
     def resumable_run(self, site: str, settings_json: str) -> int | None:
@@ -149,7 +176,11 @@ class Store:
 
         Tracklets of a camera that failed are erased: its damage may have cut them short, and where
         it has been repaired they come back whole. The others are what they would be again.
+
+        Raises:
+            StoreError: Another program is writing to it.
         """
+        self.claim(run_id)
         with writing(self.engine) as connection:
             failed = select(RunCamera.camera_id).where(
                 RunCamera.run_id == run_id, RunCamera.status == "failed"
@@ -178,6 +209,7 @@ class Store:
         with reading(self.engine) as connection:
             return set(connection.execute(query).scalars())
 
+    @reconnecting
     def last_tracks(self, run_id: int) -> dict[str, int]:
         """Number of the last track that the run has of each camera; none for those without."""
         query = (
@@ -189,6 +221,7 @@ class Store:
         with reading(self.engine) as connection:
             return {row.name: int(row.last) for row in connection.execute(query)}
 
+    @reconnecting
     def add_tracklets(self, run_id: int, encoded: Sequence[EncodedTracklet]) -> int:
         """Keep tracklets; one that the run has already is left as it is. How many were new."""
         now_us = time.time_ns() // 1000
@@ -207,6 +240,7 @@ class Store:
             rows.insert_all(connection, ThumbnailRow, thumbnails)
         return len(new)
 
+    @reconnecting
     def end_camera(self, run_id: int, camera: str, status: str, message: str, frames: int) -> None:
         """Put down how a camera fared: `ended` or `failed`."""
         with writing(self.engine) as connection:
@@ -217,13 +251,16 @@ class Store:
                 .values(status=status, message=message, frames=frames)
             )
 
+    @reconnecting
     def end_run(self, run_id: int, status: str, ended_at_us: int) -> None:
-        """Put down how the run ended: `finished`, `interrupted` or `failed`."""
+        """Put down how the run ended: `finished`, `interrupted` or `failed`; hand it back."""
         with writing(self.engine) as connection:
             connection.execute(
                 update(Run).where(Run.id == run_id).values(status=status, ended_at_us=ended_at_us)
             )
+        self._hand_back(run_id)
 
+    @reconnecting
     def load_tracklets(
         self, run_id: int, ended_since_us: int | None = None
     ) -> list[tuple[Tracklet, Embedding | NoEmbedding]]:
@@ -246,6 +283,7 @@ class Store:
         with reading(self.engine) as connection:
             return embeddings.encoders(connection, run_id)
 
+    @reconnecting
     def replace_embeddings(self, run_id: int, new: Mapping[str, Embedding | NoEmbedding]) -> int:
         """Put embeddings in the place of those that tracklets have, by the tracklets' keys.
 
@@ -265,6 +303,7 @@ class Store:
         with writing(self.engine) as connection:
             return split_tracklets(connection, run_id, splits)
 
+    @reconnecting
     def set_links(
         self, run_id: int, links: Sequence[Link], edits: EditsVersion | None = None
     ) -> None:
@@ -286,6 +325,7 @@ class Store:
             _check_edits(connection, run_id, edits)
             replace_links(connection, run_id, links, now_us)
 
+    @reconnecting
     def add_links(self, run_id: int, links: Sequence[Link], edits: EditsVersion) -> frozenset[str]:
         """New versions of who some tracklets are; the links of others stay as they are.
 
@@ -306,17 +346,20 @@ class Store:
             _check_edits(connection, run_id, edits)
             return add_links(connection, run_id, links, now_us)
 
+    @reconnecting
     def newest_us(self, run_id: int) -> int | None:
         """When the run's last tracklet ended; None where it has none."""
         query = select(func.max(TrackletRow.end_us)).where(TrackletRow.run_id == run_id)
         with reading(self.engine) as connection:
             return connection.execute(query).scalar_one()
 
+    @reconnecting
     def current_identities(self, run_id: int) -> dict[str, int]:
         """Numbers of the identities that hold, by the tracklets' keys."""
         with reading(self.engine) as connection:
             return current_identities(connection, run_id)
 
+    @reconnecting
     def missing(self, run_id: int, keys: Collection[str]) -> frozenset[str]:
         """Which of these tracklets the run does not have, or has no more."""
         with reading(self.engine) as connection:

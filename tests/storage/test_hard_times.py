@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import Connection, event, func, select, text
 
 from pipeline.errors import StoreError
 from pipeline.types import EncodedTracklet, Link
 from storage import engine as engine_module
-from storage import queries, stored_boxes
+from storage import queries, reconnecting, stored_boxes
+from storage import writer as writer_module
 from storage.engine import reading, writing
 from storage.retention import erase_stored_before
 from storage.schema import TrackletRow, TrackPoint
@@ -25,6 +27,7 @@ from storage.writer import Writer
 Begin = Callable[..., int]
 Make = Callable[..., EncodedTracklet]
 Join = Callable[..., Link]
+Administrator = psycopg.Connection[tuple[object, ...]]
 
 ROOT = Path(engine_module.__file__).parents[1]
 
@@ -257,8 +260,6 @@ def test_a_database_that_may_not_grow(tmp_path: Path, begin: Begin, make: Make) 
 def test_a_server_that_goes_away(
     new_database: Callable[[], str], server_url: Callable[..., str], begin: Begin, make: Make
 ) -> None:
-    import psycopg
-
     url = new_database()
     with open_store(url, create=True) as store:
         run_id = begin(store)
@@ -276,3 +277,187 @@ def test_a_server_that_goes_away(
         assert "terminating connection" in message
         assert "\n" not in message
         assert len(store.load_tracklets(run_id)) == 1, "the next connection works"
+
+
+CLAIM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from storage.store import open_store
+
+store = open_store(sys.argv[2], create=False)
+store.resume_run(1)
+print("claimed", flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def writer_elsewhere(url: str) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Lets another program go on with run 1, until it is killed or the test ends."""
+    programs: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        program = subprocess.Popen(
+            [sys.executable, "-I", "-c", CLAIM, ROOT, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        programs.append(program)
+        assert program.stdout is not None
+        assert program.stdout.readline() == "claimed\n"
+        return program
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.communicate(timeout=30)
+
+
+def test_a_second_writer_of_a_run_is_refused(
+    url: str, begin: Begin, make: Make, writer_elsewhere: Callable[[], subprocess.Popen[str]]
+) -> None:
+    with open_store(url, create=True) as store:
+        run_id = begin(store)
+        store.add_tracklets(run_id, [make("gate", 1)])
+        store.end_camera(run_id, "gate", "failed", "gate.mp4: damaged", 5)
+        with (
+            open_store(url, create=False) as second,
+            pytest.raises(StoreError) as caught,
+        ):
+            second.resume_run(run_id)
+        assert str(caught.value) == (
+            f"database {store.name}: run {run_id} is being written by another program;"
+            " let it end first"
+        )
+        assert len(store.load_tracklets(run_id)) == 1, "nothing was erased before"
+        store.end_run(run_id, "failed", 1)
+    program = writer_elsewhere()
+    with open_store(url, create=False) as store:
+        with pytest.raises(StoreError, match="run 1 is being written by another program"):
+            store.resume_run(run_id)
+        other = begin(store, site="harbour")  # queued: another run may be written at once
+        store.add_tracklets(other, [make("north", 1)])
+        program.kill()
+        program.wait(30)
+        until = time.monotonic() + 20
+        while True:  # a server takes a moment to see that it has gone
+            try:
+                store.resume_run(run_id)
+                break
+            except StoreError:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+    if url.startswith("sqlite"):
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        assert [file.name for file in folder.iterdir()] == ["tracking.db"]
+
+
+def test_a_run_that_has_ended_is_anybodys(url: str, begin: Begin) -> None:
+    with open_store(url, create=True) as first, open_store(url, create=False) as second:
+        run_id = begin(first)
+        first.end_run(run_id, "interrupted", 1)
+        second.resume_run(run_id)
+        second.resume_run(run_id)
+        with pytest.raises(StoreError, match="another program"):
+            first.claim(run_id)
+
+
+def test_a_damaged_file_says_so_and_keeps_what_can_be_read(
+    tmp_path: Path, begin: Begin, make: Make
+) -> None:
+    path = tmp_path / "tracking.db"
+    with open_store(f"sqlite:///{path}", create=True) as store:
+        run_id = begin(store)
+        for number in range(200):
+            store.add_tracklets(run_id, [make("north", number, thumbnails=[b"jpeg" * 500])])
+    data = bytearray(path.read_bytes())
+    page, middle = 4096, len(data) // 2 // 4096
+    data[middle * page : (middle + 20) * page] = b"\xff" * (20 * page)
+    path.write_bytes(data)
+    with open_store(f"sqlite:///{path}", create=False) as store:
+        assert queries.cameras(store, run_id) == ["north", "Dock", "gate"]
+        with pytest.raises(StoreError) as caught:
+            queries.thumbnails(store, run_id)
+        assert str(caught.value) == (
+            f"database {store.name}: damaged (database disk image is malformed);"
+            " `sqlite3 FILE .recover` saves what can be read"
+        )
+
+
+@pytest.fixture
+def administrator(
+    new_database: Callable[[], str], server_url: Callable[..., str]
+) -> Iterator[tuple[str, Administrator]]:
+    """URL of a new PostgreSQL database, and a connection of whoever looks after the server."""
+    url = new_database()
+    with psycopg.connect(server_url("postgres"), autocommit=True) as connection:
+        yield url, connection
+
+
+DROP = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+
+
+def test_a_writer_whose_connections_are_dropped_goes_on(
+    administrator: tuple[str, Administrator],
+    begin: Begin,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the middle of transactions, after commits: no tracklet is lost, none is there twice."""
+    monkeypatch.setattr(reconnecting, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "COMMIT_EVERY_TRACKLETS", 5)
+    url, connection = administrator
+    with open_store(url, create=True) as store:
+        run_id = begin(store)
+        with Writer(store, run_id) as writer:
+            for number in range(300):
+                writer.put(make("north", number, frames=range(40), thumbnails=[b"x"]))
+                if number % 20 == 10:
+                    connection.execute(DROP, (url.rpartition("/")[2],))
+        store.end_run(run_id, "finished", 1)
+        found = store.load_tracklets(run_id)
+        assert sorted(tracklet.track_id for tracklet, _ in found) == list(range(300))
+        assert all(len(tracklet.scores) == 40 for tracklet, _ in found)
+        assert len(queries.thumbnails(store, run_id)) == 300
+
+
+def test_a_server_that_is_away_is_waited_for(
+    administrator: tuple[str, Administrator],
+    begin: Begin,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconnecting, "PAUSE_SECONDS", 0.01)
+    url, connection = administrator
+    name = url.rpartition("/")[2]
+    with open_store(url, create=True) as store:
+        run_id = begin(store)
+        store.add_tracklets(run_id, [make("north", 1)])
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")  # type: ignore[arg-type]
+        connection.execute(DROP, (name,))
+        with Writer(store, run_id) as writer:
+            writer.put(make("north", 2))
+            time.sleep(1)  # it has failed by now, more than once
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")  # type: ignore[arg-type]
+        assert len(store.load_tracklets(run_id)) == 2
+
+
+def test_a_server_that_stays_away_is_named(
+    administrator: tuple[str, Administrator],
+    begin: Begin,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconnecting, "PATIENCE_SECONDS", 0.1)
+    url, connection = administrator
+    name = url.rpartition("/")[2]
+    with open_store(url, create=True) as store:
+        run_id = begin(store)
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")  # type: ignore[arg-type]
+        connection.execute(DROP, (name,))
+        with pytest.raises(StoreError) as caught, Writer(store, run_id) as writer:
+            writer.put(make("north", 2))
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")  # type: ignore[arg-type]
+        assert str(caught.value).startswith(f"database {store.name}: connection failed: ")
+        assert "not currently accepting connections" in str(caught.value)
