@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import cv2
 import numpy as np
 
+from pipeline.config import Thumbnails
 from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import (
     CROP_HEIGHT_PX,
@@ -29,6 +30,10 @@ THUMBNAIL_HEIGHT_PX: Final = 128
 THUMBNAIL_WIDTH_PX: Final = 64
 THUMBNAILS: Final = 3
 JPEG_QUALITY: Final = 80
+FACE_HEIGHT_PX: Final = THUMBNAIL_HEIGHT_PX // 4
+"""No face detector: who stands has the head above, who is cut by the image may have it lower."""
+FACE_BLOCKS: Final = (4, 2)
+"""Colours that are left of it, across and down: hair and skin, but nobody."""
 WAITING_TRACKLETS: Final = 64
 """Cameras wait when this many tracklets do: memory stays bounded."""
 TRACKLETS_AT_ONCE: Final = 16
@@ -58,21 +63,29 @@ EncoderOf = Callable[[Appearance], Encoder]
 """Which encoder is for which appearance: one site may have cameras of pixels and recorded ones."""
 
 
-def make_thumbnails(appearance: Appearance) -> tuple[Thumbnail, ...]:
-    """The best few crops of a clip as small JPEGs, in order of time; none without pixels."""
+def make_thumbnails(appearance: Appearance, *, blurred: bool = False) -> tuple[Thumbnail, ...]:
+    """The best few crops of a clip as small JPEGs, in order of time; none without pixels.
+
+    Args:
+        appearance: What was seen.
+        blurred: Make faces unknowable: the upper quarter of a crop, where they are.
+    """
     if not isinstance(appearance, Clip):
         return ()
     best = np.sort(np.argsort(-appearance.qualities, kind="stable")[:THUMBNAILS])
     return tuple(
-        Thumbnail(int(appearance.timestamps_us[index]), _jpeg(appearance.crops[index]))
+        Thumbnail(int(appearance.timestamps_us[index]), _jpeg(appearance.crops[index], blurred))
         for index in best
     )
 
 
-def _jpeg(crop: "cv2.typing.MatLike") -> bytes:
+def _jpeg(crop: "cv2.typing.MatLike", blurred: bool) -> bytes:
     small = cv2.resize(
         crop, (THUMBNAIL_WIDTH_PX, THUMBNAIL_HEIGHT_PX), interpolation=cv2.INTER_AREA
     )
+    if blurred:
+        few = cv2.resize(small[:FACE_HEIGHT_PX], FACE_BLOCKS, interpolation=cv2.INTER_AREA)
+        small[:FACE_HEIGHT_PX] = cv2.resize(few, (THUMBNAIL_WIDTH_PX, FACE_HEIGHT_PX))
     _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()
 
@@ -97,7 +110,7 @@ class EncodingStage:
         encoder_of: The encoders.
         splitter: What splits tracklets that hold two people; used from this thread alone.
         deliver: Where encoded tracklets go; called from this thread.
-        thumbnails: Whether pictures may be kept.
+        thumbnails: Whether pictures may be kept, and with faces blurred.
     """
 
     def __init__(
@@ -105,7 +118,7 @@ class EncodingStage:
         encoder_of: EncoderOf,
         splitter: TrackletSplitter,
         deliver: Callable[[EncodedTracklet], None],
-        thumbnails: bool,
+        thumbnails: Thumbnails,
     ) -> None:
         self._encoder_of = encoder_of
         self._splitter = splitter
@@ -186,6 +199,11 @@ class EncodingStage:
         self, tracklet: Tracklet, appearance: Appearance, encoder: Encoder, frames: FloatArray
     ) -> None:
         for piece in self._splitter.split(tracklet, appearance, encoder.looks(frames)):
-            thumbnails = make_thumbnails(piece.appearance) if self._thumbnails else ()
+            thumbnails = self._pictures(piece.appearance)
             embedding = encoder.pooled(frames[piece.crops])
             self._deliver(EncodedTracklet(piece.tracklet, embedding, thumbnails))
+
+    def _pictures(self, appearance: Appearance) -> tuple[Thumbnail, ...]:
+        if not self._thumbnails:
+            return ()
+        return make_thumbnails(appearance, blurred=self._thumbnails == "blurred")

@@ -255,6 +255,9 @@ class AssociationSettings(Settings):
     )
 
 
+Thumbnails = Literal[True, False, "blurred"]
+
+
 class StorageSettings(Settings):
     """What is remembered, where, and for how long."""
 
@@ -283,7 +286,11 @@ class StorageSettings(Settings):
         None,
         description="Pictures stored longer ago are erased; default: kept as long as the tracklet.",
     )
-    thumbnails: bool = Field(True, description="Keep a few small pictures of each tracklet.")
+    thumbnails: Thumbnails = Field(
+        True,
+        description="Keep a few small pictures of each tracklet; blurred: with their upper quarter,"
+        " where the face of somebody who stands is, blurred; false: none.",
+    )
     names: bool = Field(False, description="Whether `identity name` may give people names.")
 
 

@@ -16,6 +16,7 @@ from cameras.encoding import (
     clip_of,
     make_thumbnails,
 )
+from pipeline.config import Thumbnails
 from pipeline.errors import StoreError
 from pipeline.reid.splitting import Piece, TrackletSplitter
 from pipeline.types import (
@@ -27,6 +28,7 @@ from pipeline.types import (
     FloatArray,
     NoAppearance,
     NoEmbedding,
+    Thumbnail,
     Tracklet,
 )
 
@@ -87,7 +89,9 @@ class _Shade:
         return Embedding(frames.mean(axis=0), EncoderIdentity("shade", "0" * 64, 1))
 
 
-def _stage(deliver: Callable[[EncodedTracklet], None], thumbnails: bool = True) -> EncodingStage:
+def _stage(
+    deliver: Callable[[EncodedTracklet], None], thumbnails: Thumbnails = True
+) -> EncodingStage:
     return EncodingStage(lambda _: _Blind(), TrackletSplitter(2), deliver, thumbnails)
 
 
@@ -108,6 +112,28 @@ def test_no_thumbnails_without_pixels_or_where_not_allowed() -> None:
     with _stage(delivered.append, thumbnails=False) as stage:
         stage.put(_tracklet(1), _clip())
     assert delivered[0].thumbnails == ()
+
+
+def test_blurred_thumbnails_show_nobodys_face_and_everybodys_clothes() -> None:
+    """Of the upper quarter eight colours are left; the rest is what it is without."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3), np.uint8)
+    crops = noise.repeat(4, axis=1).repeat(4, axis=2)
+    clip = Clip(crops, np.array([100, 200]), np.ones(2, np.float32))
+    delivered: list[EncodedTracklet] = []
+    with _stage(delivered.append, "blurred") as stage:
+        stage.put(_tracklet(1), clip)
+    for thumbnail, sharp in zip(delivered[0].thumbnails, make_thumbnails(clip), strict=True):
+        blurred, plain = _picture(thumbnail), _picture(sharp)
+        np.testing.assert_allclose(blurred[48:], plain[48:], atol=2)  # JPEG has blocks of 16
+        detail, before = (float(image[:32].std(axis=(0, 1)).mean()) for image in (blurred, plain))
+        assert detail < before / 3
+        assert abs(float(blurred[:32].mean()) - float(plain[:32].mean())) < 8, "not black either"
+
+
+def _picture(thumbnail: Thumbnail) -> FloatArray:
+    image = cv2.imdecode(np.frombuffer(thumbnail.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image.astype(np.float32)
 
 
 def test_everything_put_is_delivered_in_order() -> None:
