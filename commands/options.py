@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from pipeline.errors import UserError
 from pipeline.timestamps import from_iso, to_iso
+from pipeline.types import ImageArray
 from storage.queries import ALWAYS, Period
 
 DEFAULT_DATABASE = "sqlite:///tracking.db"
@@ -115,3 +117,13 @@ def watched() -> Iterator[Watch]:
         yield lambda words, done, total: progress.update(
             bar, description=words, completed=done, total=total
         )
+
+
+def write_picture(path: Path, image: ImageArray) -> None:
+    """Write a picture that a user asked for."""
+    try:
+        is_written = cv2.imwrite(str(path), image)
+    except cv2.error:
+        is_written = False
+    if not is_written:
+        raise UserError(f"{path}: cannot be written; expected a .png or .jpg in a folder")

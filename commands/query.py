@@ -5,10 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import typer
 
-from commands import movements, reasons
+from commands import movements, reasons, search
 from commands.options import (
     DEFAULT_DATABASE,
     AsOf,
@@ -22,10 +21,10 @@ from commands.options import (
     print_json,
     print_table,
     words_of,
+    write_picture,
 )
 from commands.sites import calibrations_of, site_of_run
 from pipeline.errors import UserError
-from pipeline.types import ImageArray
 from storage import queries
 from storage.explanations import why as explain
 from storage.paths import Place, paths, presence_in_zone
@@ -259,18 +258,9 @@ def _seconds(passage: queries.Passage) -> str:
     return f"{(passage.leave_us - passage.enter_us) / 1e6:.1f}"
 
 
-def write_picture(path: Path, image: ImageArray) -> None:
-    """Write a picture that a user asked for."""
-    try:
-        is_written = cv2.imwrite(str(path), image)
-    except cv2.error:
-        is_written = False
-    if not is_written:
-        raise UserError(f"{path}: cannot be written; expected a .png or .jpg in a folder")
-
-
 app.command()(movements.together)
 app.command()(movements.moves)
 app.command()(movements.passed)
 app.command()(movements.dwell)
 app.command()(movements.transitions)
+app.command()(search.search)

@@ -120,7 +120,7 @@ class SheetPassage:
 
     Attributes:
         tracklet: Its key.
-        camera_id: Where.
+        camera_id: Where; empty for a picture from elsewhere, whose times are not shown.
         enter_us: When it begins, microseconds UTC.
         leave_us: When it ends.
         jpegs: Its thumbnails, in order of time; possibly none.
@@ -196,7 +196,8 @@ def _cells(passage: SheetPassage) -> list[ImageArray]:
     cells = [_cell(np.asarray(picture)) for picture in pictures]
     seconds = (passage.leave_us - passage.enter_us) / 1e6
     clock = to_iso(passage.enter_us)[11:19]
-    _write(cells[0], f"{clock} {seconds:.1f}s", (2, CELL_HEIGHT_PX + 13), 0.4, INK)
+    if passage.camera_id:
+        _write(cells[0], f"{clock} {seconds:.1f}s", (2, CELL_HEIGHT_PX + 13), 0.4, INK)
     _write(cells[0], passage.tracklet[-15:], (2, CELL_HEIGHT_PX + 27), 0.4, FAINT)
     return cells
 

@@ -61,9 +61,7 @@ class Explanation:
 
 def why(store: Store, run_id: int, tracklet: str, *, as_of_us: int | None = None) -> Explanation:
     """The decision that holds for a tracklet, or held at a time, with its evidence."""
-    match = KEY.fullmatch(tracklet)
-    if match is None:
-        raise StoreError(f"expected a tracklet such as desk/12 or desk/12.2, got {tracklet}")
+    camera, track, part = parsed(tracklet)
     query = (
         select(
             TrackletRow.id.label("tracklet_row"),
@@ -84,12 +82,11 @@ def why(store: Store, run_id: int, tracklet: str, *, as_of_us: int | None = None
         .outerjoin(Identity, Identity.id == LinkRow.identity_id)
         .where(
             TrackletRow.run_id == run_id,
-            Camera.name == match["camera"],
-            TrackletRow.track_id == int(match["track"]),
-            TrackletRow.part == int(match["part"] or 1),
+            Camera.name == camera,
+            TrackletRow.track_id == track,
+            TrackletRow.part == part,
         )
     )
-    key = tracklet_key(match["camera"], int(match["track"]), int(match["part"] or 1))
     with reading(store.engine) as connection:
         row = connection.execute(query, {"as_of_us": as_of_us}).first()
         if row is None:
@@ -103,8 +100,8 @@ def why(store: Store, run_id: int, tracklet: str, *, as_of_us: int | None = None
         ).scalar_one()
     return Explanation(
         run=run_id,
-        tracklet=key,
-        camera=match["camera"],
+        tracklet=tracklet_key(camera, track, part),
+        camera=camera,
         enter_us=row.start_us,
         leave_us=row.end_us,
         identity=row.number,
@@ -114,6 +111,18 @@ def why(store: Store, run_id: int, tracklet: str, *, as_of_us: int | None = None
         pairs=tuple(_pair(pair) for pair in pairs),
         earlier_decisions=int(versions),
     )
+
+
+def parsed(tracklet: str) -> tuple[str, int, int]:
+    """Camera, track and part of a tracklet's key.
+
+    Raises:
+        StoreError: It is none.
+    """
+    match = KEY.fullmatch(tracklet)
+    if match is None:
+        raise StoreError(f"expected a tracklet such as desk/12 or desk/12.2, got {tracklet}")
+    return match["camera"], int(match["track"]), int(match["part"] or 1)
 
 
 def _pair_query(link_id: int, as_of_us: int | None) -> Select[*tuple[Any, ...]]:

@@ -2,19 +2,33 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from cameras.encoding import make_thumbnails
 from commands.options import parse_time
 from commands.query import parse_zone
 from pipeline.config import load_site, redacted_json
 from pipeline.errors import SettingsError, UserError
+from pipeline.reid.encoder import ClipEncoder
 from pipeline.timestamps import from_iso
-from pipeline.types import EncodedTracklet, Evidence, Link, NoEmbedding, Tracklet
+from pipeline.types import (
+    BoolArray,
+    Clip,
+    EncodedTracklet,
+    EncoderIdentity,
+    Evidence,
+    FloatArray,
+    ImageArray,
+    Link,
+    NoEmbedding,
+    Tracklet,
+)
 from run_pipeline import app
 from storage.audit import entries
 from storage.store import CameraRecord, RunRecord, open_store
@@ -137,3 +151,111 @@ def test_settings_of_another_version(tmp_path: Path) -> None:
     export("csv")
     with pytest.raises(SettingsError, match=r"^run 1: settings of another version"):
         export("parquet")
+
+
+RED, GREEN, BLUE = (20, 20, 255), (20, 255, 20), (255, 20, 20)
+
+
+class Colours:
+    """Networks for which people are the mean colour of their crops."""
+
+    def frames(self, clips: Sequence[ImageArray]) -> list[FloatArray]:
+        """Mean colours (K, 3)."""
+        means = [crops.mean(axis=(1, 2)) for crops in clips]
+        return [(m / np.linalg.norm(m, axis=1, keepdims=True)).astype(np.float32) for m in means]
+
+    def clips(self, frames: FloatArray, present: BoolArray) -> FloatArray:
+        """Of the first crop."""
+        return frames[:, 0]
+
+
+def picture_of(path: Path, colour: tuple[int, int, int]) -> Path:
+    """A grey picture with somebody of a colour at 100,100 to 164,228."""
+    image = np.full((300, 300, 3), 128, np.uint8)
+    image[100:228, 100:164] = colour
+    cv2.imwrite(str(path), image)
+    return path
+
+
+@pytest.fixture
+def look_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """Identities found in a run of people in red (1), green (2) and blue (3), by two cameras."""
+    encoder = ClipEncoder(Colours(), EncoderIdentity("colours", "cd" * 32, 3))
+    monkeypatch.setattr("commands.run.pixel_encoder", lambda _: encoder)
+    site = SITE + "  - {id: yard, tracks: yard.txt, frame_rate: 10, image_size: [640, 360]}\n"
+    (tmp_path / "site.yaml").write_text(site)
+    settings = redacted_json(load_site(tmp_path / "site.yaml"))
+    url = f"sqlite:///{tmp_path / 'tracking.db'}"
+    with open_store(url, create=True) as store:
+        cameras = tuple(CameraRecord(name, name, False) for name in ("gate", "yard"))
+        run_id = store.begin_run(RunRecord("plaza", settings, "none", cameras, START_US))
+        for number, colour in enumerate((RED, GREEN, BLUE), start=1):
+            for camera in ("gate", "yard"):
+                frames = np.arange(5) + 100 * number
+                boxes = np.tile([10.0, 20.0, 40.0, 100.0], (5, 1))
+                times = START_US + 100_000 * frames
+                walk = Tracklet(camera, number, 1, frames, times, boxes, np.full(5, 0.9))
+                crop = np.full((1, 256, 128, 3), colour, np.uint8)
+                seen = Clip(crop, np.zeros(1, np.int64), np.ones(1, np.float32))
+                thumbnails = make_thumbnails(seen)
+                kept = EncodedTracklet(walk, encoder.encode(seen), thumbnails)
+                store.add_tracklets(run_id, [kept])
+        links = [
+            Link(f"{camera}/{n}", n, Evidence(0, 0, 0, 0), (), START_US, "test")
+            for camera in ("gate", "yard")
+            for n in (1, 2, 3)
+        ]
+        store.set_links(run_id, links)
+
+    def look_for(*words: str) -> list[int]:
+        words = ("query", "search", *words, "--database", url, "--json")
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return [hit["identity"] for hit in json.loads(result.stdout)["hits"]]
+
+    return look_for
+
+
+def test_search_by_pictures_and_tracklets(
+    look_for: Callable[..., list[int]], tmp_path: Path
+) -> None:
+    red = str(picture_of(tmp_path / "red.png", RED))
+    blue = str(picture_of(tmp_path / "blue.png", BLUE))
+    box = ("--box", "100,100,164,228")
+    assert look_for(red, *box)[0] == 1
+    assert look_for(blue, *box)[0] == 3
+    assert look_for("--tracklet", "gate/2")[0] == 2
+    assert look_for("--tracklet", "gate/2", "--limit", "2", "--camera", "yard")[0] == 2
+    assert len(look_for(red, "--limit", "2")) == 2
+    assert look_for(red, blue, "--not", "yard/1")[0] == 3
+    sheet = tmp_path / "found.png"
+    look_for(red, *box, "--picture", str(sheet))
+    height, width = cv2.imread(str(sheet)).shape[:2]
+    assert height > 3 * 192
+    assert width > 2 * 96
+
+
+def test_what_search_refuses(
+    look_for: Callable[..., list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    red = str(picture_of(tmp_path / "red.png", RED))
+    (tmp_path / "words.png").write_text("no picture")
+    for words, reason in (
+        ((), "expected a picture, or --tracklet"),
+        (("nobody.png",), "nobody.png: expected a picture of a person"),
+        ((str(tmp_path / "words.png"),), "expected a picture of a person"),
+        ((red, "--box", "1,2,3"), "--box: expected x1,y1,x2,y2 in pixels, got 1,2,3"),
+        ((red, "--box", "300,0,400,100"), "is outside of .* which is 300x300"),
+        (("--tracklet", "gate/1", "--box", "1,2,3,4"), "--box: expected one picture"),
+        ((red, "--not", "somebody"), "--not: expected a picture or a tracklet"),
+        (("--tracklet", "gate"), "expected a tracklet such as desk/12"),
+        (("--tracklet", "gate/9"), "run 1 has no tracklet gate/9"),
+        ((red, "--camera", "roof"), "got roof; it has gate, yard"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            look_for(*words)
+    newer = ClipEncoder(Colours(), EncoderIdentity("colours", "ef" * 32, 3))
+    monkeypatch.setattr("commands.run.pixel_encoder", lambda _: newer)
+    with pytest.raises(UserError, match=r"reid.weights is now colours efefefefefef: `reembed` it"):
+        look_for(red)
+    assert look_for("--tracklet", "gate/1")[0] == 1, "needs no encoder"
