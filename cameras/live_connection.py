@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from cameras.decoding import VideoPacket
 from cameras.live_clock import LiveClock, SteadyClock
+from cameras.packets import NO_TIMESTAMPS
 from pipeline.config import VideoCamera
 from pipeline.errors import SourceError
 
@@ -28,6 +29,8 @@ BEHIND_SECONDS = 3.0
 """A backlog that lasts longer is left for a new connection, which begins with what is new."""
 LONGEST_GROUP = 600
 """Packets kept of a group of pictures while it is behind."""
+LONGEST_WAIT_SECONDS = 5.0
+"""Times that are further ahead are a new beginning."""
 OPEN_SECONDS = 10.0
 READ_SECONDS = 10.0
 PROTOCOLS = "rtsp,rtsps,rtp,rtmp,rtmps,srt,udp,tcp,tls,http,https,hls,crypto,httpproxy"
@@ -150,15 +153,37 @@ class Connection:
         stream = live_stream(container)
         self.facts.rate = float(stream.average_rate or stream.guessed_rate or 0)
         decoder = GroupDecoder(stream, self.facts)
+        has_times = not is_without_times(container)
+        pacer = Pacer() if container.format.name.startswith("hls") else None
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
+            pts_us = _pts_us(packet) if has_times else None
+            if pacer is not None and pts_us is not None:
+                pacer.wait(pts_us)
             arrival_us = self._steady.now_us()
-            late_us = self.clock.take(_pts_us(packet), _camera_us(packet), arrival_us)
+            late_us = self.clock.take(pts_us, _camera_us(packet), arrival_us)
             for frame in decoder.decode(packet, late_us, arrival_us):
-                picture = Picture(frame, self.clock.time_of(_time_us(frame), arrival_us))
+                time_us = _time_us(frame) if has_times else None
+                picture = Picture(frame, self.clock.time_of(time_us, arrival_us))
                 if not self._deliver(self, picture):
                     return
+
+
+class Pacer:
+    """Hands packets on as far apart as they are to be shown: HLS brings seconds at once."""
+
+    def __init__(self) -> None:
+        self._zero: float | None = None
+
+    def wait(self, pts_us: int) -> None:
+        """Wait until it is time for a packet; one that comes late moves all that follow."""
+        now = time.monotonic()
+        early = 0.0 if self._zero is None else self._zero + pts_us / 1e6 - now
+        if self._zero is None or not 0 <= early <= LONGEST_WAIT_SECONDS:
+            self._zero = now - pts_us / 1e6
+            return
+        time.sleep(early)
 
 
 class GroupDecoder:
@@ -248,10 +273,10 @@ def open_live(camera: VideoCamera) -> InputContainer:
     url = camera.video
     if not camera.is_url:
         return av.open(url, format="v4l2", timeout=(OPEN_SECONDS, READ_SECONDS))
-    options = {"protocol_whitelist": PROTOCOLS}
+    # What libav reads in order to know the stream is old when it is shown.
+    quick = {"analyzeduration": "200000", "fpsprobesize": "0"}
+    options = {"protocol_whitelist": PROTOCOLS, **quick}
     if url.lower().startswith(("rtsp://", "rtsps://")):
-        # The session description tells what libav would otherwise read pictures for, for a second.
-        quick = {"analyzeduration": "200000", "fpsprobesize": "0"}
         options = {
             "rtsp_transport": camera.rtsp_transport,
             "allowed_media_types": "video",
@@ -259,6 +284,11 @@ def open_live(camera: VideoCamera) -> InputContainer:
             **quick,
         }
     return av.open(url, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
+
+
+def is_without_times(container: InputContainer) -> bool:
+    """Whether presentation times are made up: pictures one after the other, as they come."""
+    return bool(container.format.flags & NO_TIMESTAMPS) or "mpjpeg" in container.format.name
 
 
 def live_stream(container: InputContainer) -> VideoStream:

@@ -56,6 +56,10 @@ class CameraSettings(Settings):
     )
 
 
+LIVE_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
+"""What live cameras are read by."""
+
+
 class VideoCamera(CameraSettings):
     """A camera that delivers pixels."""
 
@@ -68,6 +72,16 @@ class VideoCamera(CameraSettings):
     rtsp_transport: Literal["tcp", "udp"] = Field(
         "tcp", description="How an rtsp:// camera sends; udp loses pictures where the network does."
     )
+
+    @model_validator(mode="after")
+    def _check_scheme(self) -> "VideoCamera":
+        scheme, separator, _ = self.video.partition("://")
+        if separator and scheme.lower() not in LIVE_SCHEMES:
+            raise ValueError(
+                f"video: expected a path, or an address of {', '.join(LIVE_SCHEMES)},"
+                f" got {scheme}://"
+            )
+        return self
 
     @property
     def is_url(self) -> bool:

@@ -189,6 +189,8 @@ ERRORS: dict[str, Any] = {
         camera(), camera(id="b"), "c.mp4"
     ),
     # values
+    "cameras[0]: video: expected a path, or an address of rtsp, rtsps, http, https, rtmp, rtmps,"
+    " srt, udp, rtp, tcp, got ftp://": site(camera(video="ftp://ann:s3cret@host/x")),
     "cameras: input should be a valid tuple, got none": {"site": "s", "cameras": None},
     "cameras: input should be a valid tuple, got a mapping": {
         "site": "s",
