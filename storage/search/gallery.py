@@ -86,7 +86,8 @@ class SearchGallery:
             columns, vectors = _read(connection, run_id, names, encoder, as_of_us)
         if not len(vectors):
             raise StoreError(f"run {run_id}: it has no embeddings by {encoder.words}")
-        passages = Passages(names, *columns[:5])
+        nowhere = np.full((len(vectors), 2), np.nan)  # nobody asks where
+        passages = Passages(names, *columns[:5], nowhere, nowhere)
         return cls(encoder, passages, columns[5], vectors, threshold)
 
     def __len__(self) -> int:
