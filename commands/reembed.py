@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cameras.encoding import clip_of
+from commands.association import associate_run, knowledge_of
 from commands.interrupts import terminated_as_interrupt
 from commands.options import DEFAULT_DATABASE, print_json, watched
-from commands.run import associate_run, knowledge_of, pixel_encoder
+from commands.run import pixel_encoder
 from pipeline.config import Site, load_site
 from pipeline.errors import StoreError
 from storage import queries

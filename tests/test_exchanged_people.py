@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands.run import associate_run
+from commands.association import associate_run
 from pipeline.association.resolver import Knowledge
 from pipeline.config import AssociationSettings
 from pipeline.types import Calibration, DoubleArray, EncodedTracklet, NoEmbedding, Tracklet

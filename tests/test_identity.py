@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands.run import associate_run
+from commands.association import associate_run
 from pipeline.association.resolver import Knowledge
 from pipeline.config import AssociationSettings
 from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Tracklet

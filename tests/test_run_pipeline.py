@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from commands.run import Association
+from commands.association import Association
 
 ROOT = Path(__file__).resolve().parents[1]
 Film = Callable[..., Path]

@@ -87,8 +87,9 @@ class SearchGallery:
         if not len(vectors):
             raise StoreError(f"run {run_id}: it has no embeddings by {encoder.words}")
         nowhere = np.full((len(vectors), 2), np.nan)  # nobody asks where
-        passages = Passages(names, *columns[:5], nowhere, nowhere)
-        return cls(encoder, passages, columns[5], vectors, threshold)
+        camera, starts, ends, track, part, identities = columns
+        passages = Passages(names, camera, starts, ends, track, part, nowhere, nowhere)
+        return cls(encoder, passages, identities, vectors, threshold)
 
     def __len__(self) -> int:
         return len(self.passages)

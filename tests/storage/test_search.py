@@ -54,9 +54,8 @@ def gallery_of(count: int, each: int, noise: float = 0.5) -> SearchGallery:
     person, visit = number // each, number % each
     starts = (visit * 3600 + person * 5) * SECOND_US
     order = np.argsort(starts, kind="stable")
-    passages = Passages(
-        ("a", "b"), visit % 2, starts, starts + 8 * SECOND_US, number, np.ones_like(number)
-    ).take(order)
+    ends, parts, feet = starts + 8 * SECOND_US, np.ones_like(number), np.zeros((len(number), 2))
+    passages = Passages(("a", "b"), visit % 2, starts, ends, number, parts, feet, feet).take(order)
     vectors = people(count, each, noise)[order]
     return SearchGallery(ENCODER, passages, person[order] + 1, vectors, None)
 
