@@ -17,7 +17,7 @@ from storage.search.nearest import Exact, Indexed, Nearest
 EXACT_BELOW: Final = 100_000
 """Fewer tracklets than that are all looked through, index or not."""
 TRACKLETS_A_HIT: Final = 20
-HITS_LOOKED_AT: Final = 3
+HITS_LOOKED_AT: Final = 2
 """For each identity asked for, so many tracklets are fetched, and so many identities judged."""
 LIKEST: Final = 5
 """An identity is judged by the mean evidence of so many of its tracklets, the likest: of those on
@@ -64,6 +64,14 @@ class Hit:
     similarity: float
     tracklets: tuple[Sighting, ...]
     compared: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A vector (D,), and how crowded it is around it."""
+
+    vector: FloatArray
+    crowding: float
 
 
 class Search:
@@ -121,27 +129,22 @@ class Search:
             if len(names) >= HITS_LOOKED_AT * limit or count >= total:
                 break
             count *= 4
+        others = [self._crowded(other.vector, shown) for other in unlike]
+        asked = self._crowded(vector, shown)
         hits = [
-            self._hit(identity, vector, shown, unlike, members[eligible[members]])
+            self._hit(identity, asked, others, members[eligible[members]])
             for identity in names[: HITS_LOOKED_AT * limit]
             for members in (gallery.members(identity),)
         ]
         return sorted(hits, key=lambda hit: (-hit.log_odds, -hit.similarity, hit.identity))[:limit]
 
-    def _hit(
-        self,
-        identity: int,
-        vector: FloatArray,
-        shown: IntArray,
-        unlike: Sequence[Shown],
-        rows: IntArray,
-    ) -> Hit:
+    def _hit(self, identity: int, asked: _Asked, others: Sequence[_Asked], rows: IntArray) -> Hit:
         """An identity with these tracklets (P,), judged."""
-        cosines = self._gallery.vectors[rows] @ vector
+        cosines = self._gallery.vectors[rows] @ asked.vector
         likest = np.argsort(-cosines, kind="stable")[:LIKEST]
-        evidence = self._evidence(vector, rows[likest], shown)
-        for other in unlike:
-            evidence -= np.maximum(self._evidence(other.vector, rows[likest], shown), 0)
+        evidence = self._evidence(asked, rows[likest])
+        for other in others:
+            evidence -= np.maximum(self._evidence(other, rows[likest]), 0)
         log_odds = float(evidence.mean())
         return Hit(
             identity=identity,
@@ -164,11 +167,14 @@ class Search:
             leave_us=leave_us,
         )
 
-    def _evidence(self, vector: FloatArray, rows: IntArray, shown: IntArray) -> DoubleArray:
+    def _crowded(self, vector: FloatArray, shown: IntArray) -> _Asked:
+        return _Asked(vector, self._gallery.crowding_around(vector, shown))
+
+    def _evidence(self, asked: _Asked, rows: IntArray) -> DoubleArray:
         """Log-odds (P,) that tracklets are of whom a vector shows."""
         gallery = self._gallery
-        crowding = (gallery.crowding(rows) + gallery.crowding_around(vector, shown)) / 2
-        return gallery.scale.log_odds(gallery.vectors[rows] @ vector - crowding)
+        crowding = (gallery.crowding(rows) + asked.crowding) / 2
+        return gallery.scale.log_odds(gallery.vectors[rows] @ asked.vector - crowding)
 
 
 def _mean(shown: Sequence[Shown]) -> FloatArray:
