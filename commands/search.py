@@ -229,4 +229,4 @@ def _sheet(store: Store, run_id: int, first: str, crops: Crops, hits: Sequence[H
         )
         for hit, one in zip(hits, likest, strict=True)
     ]
-    return evidence_sheet(f"run {run_id}: who looks like {Path(first).name}", subject, rows)
+    return evidence_sheet(f"run {run_id}: who looks like {subject.tracklet}", subject, rows)
