@@ -23,6 +23,12 @@ from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, RunCamera,
 
 HALF = np.dtype("<f2")
 POINTS_AT_ONCE = 10_000
+INSERT_POINTS = {
+    "sqlite": "INSERT INTO track_point (tracklet_id, frame_index, timestamp_us, x1, y1, x2, y2,"
+    " score) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "postgresql": "INSERT INTO track_point (tracklet_id, frame_index, timestamp_us, x1, y1, x2, y2,"
+    " score) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+}
 KEYS_AT_ONCE = 500
 KEY = re.compile(r"(?P<camera>[^/]+)/(?P<track>\d+)(\.(?P<part>\d+))?")
 
@@ -127,22 +133,30 @@ def tracklet_row(connection: Connection, run_id: int, key: str) -> int | None:
     return None if found is None else int(found)
 
 
-def of_points(tracklet_id: int, tracklet: Tracklet) -> Iterator[dict[str, object]]:
-    """Rows of `track_point`: boxes in tenths of a pixel, scores per mille."""
-    boxes = np.rint(tracklet.boxes.astype(np.float64) * PIXEL_SCALE).astype(np.int64).tolist()
-    scores = np.rint(tracklet.scores.astype(np.float64) * SCORE_SCALE).astype(np.int64).tolist()
-    frames, times = tracklet.frame_indices.tolist(), tracklet.timestamps_us.tolist()
-    for frame, timestamp, (x1, y1, x2, y2), score in zip(frames, times, boxes, scores, strict=True):
-        yield {
-            "tracklet_id": tracklet_id,
-            "frame_index": frame,
-            "timestamp_us": timestamp,
-            "x1": x1,
-            "y1": y1,
-            "x2": x2,
-            "y2": y2,
-            "score": score,
-        }
+def insert_points(connection: Connection, tracklets: Sequence[tuple[int, Tracklet]]) -> None:
+    """Rows of `track_point` of tracklets, by the numbers of their rows.
+
+    As tuples for the driver: twice as fast as by SQLAlchemy's own insert.
+    """
+    if tracklets:
+        points = [
+            row for tracklet_id, tracklet in tracklets for row in _points(tracklet_id, tracklet)
+        ]
+        connection.exec_driver_sql(INSERT_POINTS[connection.dialect.name], points)
+
+
+def _points(tracklet_id: int, tracklet: Tracklet) -> Iterator[tuple[int, ...]]:
+    """Boxes in tenths of a pixel, scores per mille."""
+    columns = np.column_stack(
+        [
+            np.full(len(tracklet.scores), tracklet_id),
+            tracklet.frame_indices,
+            tracklet.timestamps_us,
+            np.rint(tracklet.boxes.astype(np.float64) * PIXEL_SCALE).astype(np.int64),
+            np.rint(tracklet.scores.astype(np.float64) * SCORE_SCALE).astype(np.int64),
+        ]
+    )
+    return map(tuple, columns.tolist())
 
 
 def of_thumbnails(tracklet_id: int, encoded: EncodedTracklet) -> Iterator[dict[str, object]]:

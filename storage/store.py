@@ -233,8 +233,7 @@ class Store:
                 if (tracklet_id := _add(connection, run_id, cameras, item, now_us))
             ]
             _lengthen(connection, run_id, [item.tracklet for _, item in new])
-            points = [row for key, item in new for row in rows.of_points(key, item.tracklet)]
-            rows.insert_all(connection, TrackPoint, points)
+            rows.insert_points(connection, [(key, item.tracklet) for key, item in new])
             embeddings.add(connection, [(key, item.embedding) for key, item in new])
             thumbnails = [row for key, item in new for row in rows.of_thumbnails(key, item)]
             rows.insert_all(connection, ThumbnailRow, thumbnails)
