@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from scipy.optimize import linear_sum_assignment
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cameras.simulation.settings import Simulation
+from pipeline.association.metric.metric import LocalityAwareMetric
 from pipeline.association.resolver import first_round
 from pipeline.association.seen import Seen
 from pipeline.config import ReidSettings
@@ -289,18 +290,24 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=["tuned", "room"])
     parser.add_argument("--output", type=Path, help="JSON file")
     options = parser.parse_args()
-    cache = options.folder / "encoder"
-    encoder = open_encoder(ReidSettings(weights=options.encoder), find_device("cpu"), cache)
+    kept = options.folder / "encoder"
+    encoder = open_encoder(ReidSettings(weights=options.encoder), find_device("cpu"), kept)
     studio = Studio(encoder, options.folder)
     tuned = dict(recordings(studio, "tuned"))
     thresholds = tuned_peers(list(tuned.values()))
     peers = {name: peer(method, thresholds[name]) for name, method in PEERS.items()}
     summary: dict[str, Any] = {"sites": {}}
+
+    @cache
+    def metric_without(site: str) -> LocalityAwareMetric:
+        """Learnt on the tuned sites but this."""
+        return learnt_metric([one for other, one in tuned.items() if other != site])
+
     for name in options.sets:
         tables = {}
         for site, recording in recordings(studio, name):
             summary["sites"][site] = about(recording)
-            local = learnt_metric([one for other, one in tuned.items() if other != site])
+            local = metric_without(site if site in tuned else "")
             methods: dict[str, Method] = {
                 **OURS,
                 "ours, + locality metric": partial(measured, metric=local),
