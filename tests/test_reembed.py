@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from commands import reembed, run
+from commands import edited, reembed
 from pipeline.reid.settings import EncoderSettings
 from pipeline.reid.video_encoder import VideoEncoder
 from pipeline.reid.weights import save_encoder, weights_hash
@@ -172,7 +172,7 @@ def test_stopped_half_way_nothing_has_changed(
 
 
 @pytest.mark.parametrize(
-    ("module", "step", "embedded"), [(reembed, "pixel_encoder", 1), (run, "associate", 2)]
+    ("module", "step", "embedded"), [(reembed, "pixel_encoder", 1), (edited, "associate", 2)]
 )
 def test_those_erased_stay_erased(
     folder: Path,
