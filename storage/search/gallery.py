@@ -66,6 +66,7 @@ class SearchGallery:
         self.scale = SimilarityScale.for_run(looks, shown, impossible, threshold)
         self._usual = latest
         self._by_identity = np.argsort(identities, kind="stable")
+        self._ranked = identities[self._by_identity]
 
     @classmethod
     def load(
@@ -133,8 +134,7 @@ class SearchGallery:
 
     def members(self, identity: int) -> IntArray:
         """Positions of an identity's tracklets."""
-        ranked = self.identities[self._by_identity]
-        low, high = np.searchsorted(ranked, (identity, identity + 1))
+        low, high = np.searchsorted(self._ranked, (identity, identity + 1))
         return np.asarray(self._by_identity[low:high])
 
     def crowding(self, positions: IntArray) -> DoubleArray:
@@ -145,8 +145,9 @@ class SearchGallery:
 
     def crowding_around(self, vector: FloatArray, left_out: IntArray) -> float:
         """How crowded it is around a vector (D,) that was seen at no time: among the latest."""
-        others = np.setdiff1d(self._usual, left_out)
-        return _mean_of_likest(self.vectors[others] @ vector)
+        first = int(self._usual[0])
+        cosines = self.vectors[first:] @ vector
+        return _mean_of_likest(np.delete(cosines, left_out[left_out >= first] - first))
 
     def _crowding_of(self, position: int) -> float:
         """Among those shortly before and after, but for pieces of its track and who was in view
