@@ -33,9 +33,16 @@ from pipeline.types import (
 )
 from storage import queries
 from storage.engine import checkpoint, reading
+from storage.explanations import why
 from storage.linking import EditsVersion
+from storage.meetings import in_view_together
+from storage.movements import flows, moves, visits
+from storage.paths import paths, presence_in_zone
+from storage.queries import Period
 from storage.retention import erase_stored_before
 from storage.schema import TrackletRow
+from storage.search.gallery import SearchGallery
+from storage.search.ranking import Search, Shown
 from storage.store import CameraRecord, RunRecord, Store, open_store
 
 CAMERAS, PEOPLE, RATE_HZ, BOXES, DIMENSION = 20, 10, 5, 100, 256
@@ -95,12 +102,13 @@ def grow(store: Store, run_id: int, crowd: Crowd, points: int) -> dict[str, Any]
         links += [link(item) for item in batch]
     linking = timed(lambda: store.add_links(run_id, links, EditsVersion(0, 0)))
     rates = AT_ONCE * BOXES / np.array(seconds)
+    total = len(seconds) * AT_ONCE * BOXES
     return {
-        "points_per_second": round(len(seconds) * AT_ONCE * BOXES / sum(seconds)),
-        "points_per_cpu_second": round(len(seconds) * AT_ONCE * BOXES / cpu_seconds),
-        "of_batches": spread(rates),
-        "slowest_batch_ms": round(max(seconds) * 1000, 1),
-        "links_per_second": round(len(links) / linking),
+        "points a second": total / sum(seconds),
+        "points a CPU second": total / cpu_seconds,
+        "batches, points a second": spread(rates),
+        "slowest batch, ms": 1000 * max(seconds),
+        "links a second": len(links) / linking,
     }
 
 
@@ -114,9 +122,9 @@ def timed(call: Callable[[], object]) -> float:
 def spread(values: Any) -> dict[str, float]:
     """Median, least and greatest."""
     return {
-        "median": round(float(np.median(values))),
-        "least": round(float(np.min(values))),
-        "greatest": round(float(np.max(values))),
+        "median": float(np.median(values)),
+        "min": float(np.min(values)),
+        "max": float(np.max(values)),
     }
 
 
@@ -130,26 +138,111 @@ def size_bytes(store: Store) -> int:
         return int(connection.execute(text(total)).scalar_one())
 
 
+class Questions:
+    """Questions about random people, places and times, each with its answer from the store.
+
+    Args:
+        store: What is asked.
+        run_id: Its run.
+        crowd: Who was written.
+        seed: Of what is asked for.
+    """
+
+    def __init__(self, store: Store, run_id: int, crowd: Crowd, seed: int) -> None:
+        self._store, self._run_id = store, run_id
+        self._rng = np.random.default_rng(seed)
+        self._identities = crowd.count // OF_IDENTITY
+        self._until_us = crowd.count * LASTS_US // (CAMERAS * PEOPLE)
+
+    def _minutes(self, count: int) -> Period:
+        begin = int(self._rng.integers(0, self._until_us))
+        return Period(begin, begin + count * MINUTE_US)
+
+    def _camera(self) -> str:
+        return f"camera-{self._rng.integers(CAMERAS)}"
+
+    def _identity(self) -> int:
+        return int(self._rng.integers(1, self._identities + 1))
+
+    def trajectory(self) -> object:
+        """Through which cameras a person went."""
+        return queries.trajectory(self._store, self._run_id, self._identity())
+
+    def path(self) -> object:
+        """The same with every box, 500 of them."""
+        passages = queries.trajectory(self._store, self._run_id, self._identity())
+        return paths(self._store, self._run_id, passages, {})
+
+    def presence(self) -> object:
+        """Who was at a camera in a minute."""
+        minute = self._minutes(1)
+        return queries.presence(
+            self._store, self._run_id, self._camera(), minute.from_us, minute.to_us
+        )
+
+    def zone(self) -> object:
+        """Who of them was in a quarter of its picture."""
+        corners = ((0.0, 0.0), (800.0, 0.0), (800.0, 800.0), (0.0, 800.0))
+        period = self._minutes(1)
+        return presence_in_zone(self._store, self._run_id, self._camera(), corners, period)
+
+    def evidence(self) -> object:
+        """Why a tracklet is whom it is taken for."""
+        number = int(self._rng.integers(self._identities * OF_IDENTITY))
+        return why(self._store, self._run_id, f"camera-{number % CAMERAS}/{number + 1}")
+
+    def identities(self) -> object:
+        """Whom a camera saw in ten minutes, and where else they were."""
+        wanted = queries.Wanted(camera=self._camera(), period=self._minutes(10))
+        return queries.identities(self._store, self._run_id, wanted)
+
+    def together(self) -> object:
+        """Who was in view with a person."""
+        return in_view_together(self._store, self._run_id, self._identity())
+
+    def moves(self) -> object:
+        """How many went from where to where in ten minutes."""
+        return flows(moves(visits(self._store, self._run_id, self._minutes(10))))
+
+
+ASKED: Final = {
+    "trajectory": Questions.trajectory,
+    "path": Questions.path,
+    "presence": Questions.presence,
+    "presence in a zone": Questions.zone,
+    "evidence": Questions.evidence,
+    "identities": Questions.identities,
+    "together": Questions.together,
+    "moves": Questions.moves,
+}
+
+
 def asked(store: Store, run_id: int, crowd: Crowd, rounds: int, seed: int) -> dict[str, Any]:
-    """Milliseconds of questions about random people, places and times."""
-    rng = np.random.default_rng(seed)
-    identities = crowd.count // OF_IDENTITY
-    until_us = crowd.count * LASTS_US // (CAMERAS * PEOPLE)
+    """Milliseconds of each question."""
+    questions = Questions(store, run_id, crowd, seed)
+    found: dict[str, float] = {}
+    for name, question in ASKED.items():
+        question(questions)
+        found |= percentiles(name, [timed(partial(question, questions)) for _ in range(rounds)])
+    return found
 
-    def trajectory() -> object:
-        return queries.trajectory(store, run_id, int(rng.integers(1, identities + 1)))
 
-    def presence() -> object:
-        begin = int(rng.integers(0, until_us))
-        camera = f"camera-{rng.integers(CAMERAS)}"
-        return queries.presence(store, run_id, camera, begin, begin + MINUTE_US)
+def percentiles(name: str, seconds: list[float]) -> dict[str, float]:
+    """Of times, in milliseconds."""
+    p50, p95 = np.percentile(np.array(seconds) * 1000, [50, 95])
+    return {f"{name}, p50": float(p50), f"{name}, p95": float(p95)}
 
-    found = {}
-    for question in (trajectory, presence):
-        question()
-        milliseconds = [1000 * timed(question) for _ in range(rounds)]
-        p50, p95 = np.percentile(milliseconds, [50, 95])
-        found[question.__name__] = {"p50_ms": round(float(p50), 2), "p95_ms": round(float(p95), 2)}
+
+def searched(store: Store, run_id: int, crowd: Crowd, rounds: int, seed: int) -> dict[str, Any]:
+    """Milliseconds of a search for somebody new, in a process that has the embeddings."""
+    galleries: list[SearchGallery] = []
+    loading = timed(lambda: galleries.append(SearchGallery.load(store, run_id, ENCODER)))
+    found: dict[str, Any] = {"embeddings": crowd.count, "loading, s": loading}
+    for name, is_indexed in (("exact", False), ("indexed", True)):
+        search = Search(galleries[0], indexed=is_indexed)
+        places = np.random.default_rng(seed).choice(crowd.count, rounds, replace=False).tolist()
+        shown = [Shown(galleries[0].vectors[place], place) for place in places]
+        found |= percentiles(name, [timed(partial(search.find, [one])) for one in shown])
     return found
 
 
@@ -161,35 +254,32 @@ def erased(store: Store, share: float) -> dict[str, Any]:
     before_us = times[round(len(times) * share)]
     counts: list[int] = []
     seconds = timed(lambda: counts.append(erase_stored_before(store, "benchmark", before_us)))
-    return {"tracklets": counts[0], "seconds": round(seconds, 2)}
+    return {"tracklets": counts[0], "seconds": seconds}
 
 
-def measured(url: str, millions: list[float], rounds: int, seed: int) -> list[dict[str, Any]]:
-    """A row for each size, the smallest first, and retention at the end."""
+def measured(url: str, millions: list[float], rounds: int, seed: int) -> dict[str, Any]:
+    """Tables with a row for each size, the smallest first, and retention at the end."""
     cameras = tuple(CameraRecord(f"camera-{n}", "benchmark", False) for n in range(CAMERAS))
-    rows: list[dict[str, Any]] = []
+    tables: dict[str, Any] = {"writing": {}, "questions, ms": {}, "search, ms": {}}
     with open_store(url, create=True) as store:
         run_id = store.begin_run(RunRecord("benchmark", "{}", "none", cameras, 0))
         if run_id != 1:
             raise UserError(f"database {store.name}: expected an empty one")
         crowd = Crowd(seed)
         for size in sorted(millions):
+            row = f"{size:g} million points"
             writing = grow(store, run_id, crowd, round(size * 1e6))
             per_point = size_bytes(store) / (crowd.count * BOXES)
             a_day = per_point * PEOPLE * RATE_HZ * 86_400 / 1e9
-            row = {
-                "points": crowd.count * BOXES,
-                "writing": writing,
-                "bytes_per_point": round(per_point, 1),
-                "gb_per_camera_and_day": round(a_day, 3),
-                "questions": asked(store, run_id, crowd, rounds, seed),
-            }
-            rows.append(row)
-            print(row, flush=True)
-        rows[-1]["retention"] = erased(store, 0.1)
-        print(rows[-1]["retention"])
+            sizes = {"bytes a point": per_point, "GB a camera and day": a_day}
+            tables["writing"][row] = writing | sizes
+            tables["questions, ms"][row] = asked(store, run_id, crowd, rounds, seed)
+            tables["search, ms"][row] = searched(store, run_id, crowd, min(rounds, 50), seed)
+            print(row, {name: table.get(row) for name, table in tables.items()}, flush=True)
+        tables["retention"] = {"the oldest tenth": erased(store, 0.1)}
+        print(tables["retention"])
         store.end_run(run_id, "finished", 0)
-    return rows
+    return tables
 
 
 def main() -> None:
@@ -203,8 +293,9 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = chosen.database or f"sqlite:///{folder}/benchmark.db"
-        rows = measured(url, chosen.millions, chosen.rounds, chosen.seed)
-    content = document("trajectory_store", chosen.seed, rows=rows, database=url.partition(":")[0])
+        summary = measured(url, chosen.millions, chosen.rounds, chosen.seed)
+    kind = url.partition(":")[0]
+    content = document("trajectory_store", chosen.seed, database=kind, summary={kind: summary})
     write(content, chosen.output)
 
 
