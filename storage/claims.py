@@ -52,8 +52,5 @@ def _claimed_on_server(engine: Engine, run_id: int) -> Release | None:
         connection.close()
         return None
 
-    def release() -> None:
-        connection.invalidate()  # also where the server has gone
-        connection.close()
-
-    return release
+    connection.detach()  # it is held for hours, and must not count as one of the pool's
+    return connection.close  # which ends it, and thereby the lock

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from storage import audit, members
 from storage.engine import wiped, writing
@@ -14,6 +14,7 @@ from storage.schema import (
     Edit,
     EditTracklet,
     EmbeddingRow,
+    ErasedTracklet,
     Identity,
     LinkPair,
     LinkRow,
@@ -76,7 +77,8 @@ class Erasure:
 def erase_identity(store: Store, run_id: int, number: int) -> Erasure:
     """Erase the tracklets of an identity with all that hangs on them, and the identity.
 
-    In batches, so that cameras need not wait; stopped half way, the next call goes on.
+    In batches, so that cameras need not wait; stopped half way, the next call goes on. Their keys
+    are kept, so that a resumed run that reads its recordings again does not bring them back.
 
     Raises:
         StoreError: There is no such identity.
@@ -114,6 +116,10 @@ def _erase(connection: Connection, tracklets: Sequence[int]) -> Erased:
         links=_count(connection, LinkRow.tracklet_id.in_(tracklets)),
         pairs=_count(connection, pairs),
     )
+    names = [column.name for column in ErasedTracklet.__table__.c]
+    keys = select(*(getattr(TrackletRow, name) for name in names))
+    gone = keys.where(TrackletRow.id.in_(tracklets))
+    connection.execute(insert(ErasedTracklet).from_select(names, gone))
     connection.execute(delete(TrackletRow).where(TrackletRow.id.in_(tracklets)))
     return erased
 

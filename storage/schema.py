@@ -130,6 +130,19 @@ class TrackletRow(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
+class ErasedTracklet(Base):
+    """Of somebody who was erased: where it is read again, the run does not take it back."""
+
+    __tablename__ = "erased_tracklet"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("run.id", ondelete="CASCADE"), primary_key=True, type_=Key
+    )
+    camera_id: Mapped[int] = mapped_column(ForeignKey("camera.id"), primary_key=True, type_=Key)
+    track_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
 class TrackPoint(Base):
     """One box of a tracklet, in tenths of a pixel and thousandths of confidence."""
 

@@ -16,7 +16,9 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     select,
+    union_all,
     update,
 )
 
@@ -48,6 +50,7 @@ from storage.schema import (
     Camera,
     EmbeddingRow,
     Encoder,
+    ErasedTracklet,
     Identity,
     LinkRow,
     Run,
@@ -401,7 +404,7 @@ def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
 def _add(
     connection: Connection, run_id: int, cameras: dict[str, int], item: EncodedTracklet, now_us: int
 ) -> int | None:
-    """The number of a new tracklet; None where the run has it already."""
+    """The number of a new tracklet; None where the run has it already, or has erased it."""
     tracklet = item.tracklet
     key = {
         "run_id": run_id,
@@ -409,8 +412,9 @@ def _add(
         "track_id": tracklet.track_id,
         "part": tracklet.part,
     }
-    known = select(TrackletRow.id).filter_by(**key)
-    if connection.execute(known).first() is not None:
+    known = select(literal(1)).select_from(TrackletRow).filter_by(**key)
+    erased = select(literal(1)).select_from(ErasedTracklet).filter_by(**key)
+    if connection.execute(union_all(known, erased)).first() is not None:
         return None
     row = key | {
         "start_us": tracklet.start_us,

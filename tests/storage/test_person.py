@@ -156,6 +156,15 @@ def test_one_person_is_erased_and_nobody_else(store: Store, little_run: int, dum
         erase_identity(store, little_run, 1)
 
 
+def test_who_was_erased_is_not_taken_back(store: Store, little_run: int, make: Make) -> None:
+    """A resumed run reads its recordings again."""
+    gone = [explanations.parsed(each.tracklet) for each in queries.trajectory(store, little_run, 1)]
+    again = [make(camera, track, part) for camera, track, part in gone]
+    erase_identity(store, little_run, 1)
+    assert store.add_tracklets(little_run, again) == 0
+    assert store.add_tracklets(little_run, [*again, make("north", 77)]) == 1
+
+
 def test_edits_about_the_erased_go_with_them(store: Store, little_run: int, dump: Dump) -> None:
     edits.confirm(store, little_run, 1)
     edits.relabel(store, little_run, ["gate/1.2"], 2)

@@ -63,6 +63,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("edit_id", "tracklet_id", name=op.f("pk_edit_tracklet")),
     )
+    op.create_table(
+        "erased_tracklet",
+        sa.Column("run_id", KEY, nullable=False),
+        sa.Column("camera_id", KEY, nullable=False),
+        sa.Column("track_id", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["camera_id"], ["camera.id"], name=op.f("fk_erased_tracklet_camera_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["run.id"], name=op.f("fk_erased_tracklet_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "run_id", "camera_id", "track_id", "part", name=op.f("pk_erased_tracklet")
+        ),
+    )
     for column in ("link_id", "tracklet_id"):
         op.create_index(op.f(f"ix_edit_tracklet_{column}"), "edit_tracklet", [column], unique=False)
     op.add_column("identity", sa.Column("label", sa.Text(), nullable=True))
