@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cameras.rtsp.film import Picture
+from tests.cameras.rtsp.live_run import LiveRun
 from tests.cameras.rtsp.server import Behaviour, RtspServer
 
 GSTREAMER = Path(__file__).parent / "gstreamer_server.py"
@@ -38,3 +39,18 @@ def gstreamer_camera(tmp_path: Path) -> Iterator[str]:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
         server.kill()
+
+
+@pytest.fixture
+def run_live(tmp_path: Path) -> Iterator[Callable[..., LiveRun]]:
+    """Starts `run site.yaml` in the test's folder, with further arguments."""
+    started: list[LiveRun] = []
+
+    def start(*arguments: str) -> LiveRun:
+        started.append(LiveRun(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for run in started:
+        run.process.kill()
+        run.process.communicate()

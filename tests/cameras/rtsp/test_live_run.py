@@ -2,24 +2,15 @@
 
 import json
 import signal
-import socket
-import sqlite3
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 import yaml
 
+from tests.cameras.rtsp.live_run import LiveRun, free_port, metrics
 from tests.cameras.rtsp.server import RtspServer
 
-ROOT = Path(__file__).resolve().parents[3]
-WITHIN_SECONDS = 120
 RED, BLUE = (20, 20, 255), (255, 20, 20)
 SIZE = (640, 384)
 RATE = 12
@@ -38,68 +29,6 @@ def walk(*colours: tuple[int, int, int]) -> Callable[..., np.ndarray]:
         return image
 
     return picture
-
-
-class LiveRun:
-    """`run` as a process of its own."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, str(ROOT / "run_pipeline.py"), "run", "site.yaml", "--json"]
-        self.process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.database = folder / "tracking.db"
-
-    def tracklets(self) -> list[tuple[str, int, int]]:
-        """Camera, track and part of what is stored, in order."""
-        if not self.database.exists():
-            return []
-        query = (
-            "select camera.name, track_id, part from tracklet join camera on"
-            " camera.id = camera_id order by 1, 2, 3"
-        )
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-            try:
-                return list(connection.execute(query))
-            except sqlite3.OperationalError:  # no tables yet
-                return []
-
-    def until_stored(self, count: int) -> list[tuple[str, int, int]]:
-        end = time.monotonic() + WITHIN_SECONDS
-        while len(self.tracklets()) < count:
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < end, self.tracklets()
-            time.sleep(0.1)
-        return self.tracklets()
-
-    def end(self, how: signal.Signals) -> tuple[int, str, str]:
-        self.process.send_signal(how)
-        output, errors = self.process.communicate(timeout=WITHIN_SECONDS)
-        return self.process.returncode, output, errors
-
-
-@pytest.fixture
-def run_live(tmp_path: Path) -> Iterator[Callable[..., LiveRun]]:
-    started: list[LiveRun] = []
-
-    def start(*arguments: str) -> LiveRun:
-        started.append(LiveRun(tmp_path, *arguments))
-        return started[-1]
-
-    yield start
-    for run in started:
-        run.process.kill()
-        run.process.communicate()
-
-
-def metrics(port: int) -> str:
-    """What the run tells of itself."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
-        return answer.read().decode()
 
 
 def write_site(
@@ -160,9 +89,7 @@ def test_recorded_and_live_cameras_side_by_side(
     north = rtsp_camera(picture=walk(RED, BLUE), size=SIZE, rate=RATE)
     north.stop()
     write_site(tmp_path, toy_detector, toy_encoder, {"hall": "hall.mp4", "north": north.url()})
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     run = run_live("--metrics", str(port))
     assert run.until_stored(1)[0][0] == "hall"
     assert 'camera_up{camera="north"} 0.0' in metrics(port)
