@@ -83,6 +83,15 @@ class LiveWorker:
         """Start the thread."""
         self._thread.start()
 
+    def stop(self) -> None:
+        """Let it end at the next frame."""
+        self._stop.set()
+
+    @property
+    def last_track(self) -> int:
+        """Number of the last track, once it has ended."""
+        return self._last_track
+
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; whether it has finished."""
         # Not by the thread's own `join`: where a signal interrupts that, Python 3.11 takes the
@@ -177,3 +186,28 @@ class LiveWorker:
         # Whatever it is: it is not this camera's, and no new beginning would help.
         except Exception as error:
             raise DeliveryError from error
+
+
+class PausedWorker:
+    """A live camera that nobody looks at: waits until it is stopped.
+
+    Args:
+        camera_id: Which camera.
+    """
+
+    def __init__(self, camera_id: str) -> None:
+        self.status = CameraStatus(camera_id)
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin to wait."""
+        self.status.state = State.PAUSED
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        self.status.state = State.ENDED
+        self._stopped.set()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the end; whether it has come."""
+        return self._stopped.wait(timeout_seconds)

@@ -1,7 +1,6 @@
 """All cameras of a run: start, watch and stop their workers."""
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from cameras.worker import CameraStatus
@@ -24,6 +23,10 @@ class Worker(Protocol):
         """Start the thread."""
         ...
 
+    def stop(self) -> None:
+        """Let it end soon."""
+        ...
+
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; whether it has finished."""
         ...
@@ -34,17 +37,27 @@ class Pool:
 
     Args:
         workers: One a camera, not yet started.
-        stop: The event that stops them.
     """
 
-    def __init__(self, workers: Sequence[Worker], stop: threading.Event) -> None:
-        self._workers = workers
-        self._stop = stop
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = tuple(workers)
 
     @property
     def statuses(self) -> list[CameraStatus]:
-        """What each camera tells about itself, in the site's order."""
+        """What each camera tells about itself, in the order in which they were begun."""
         return [worker.status for worker in self._workers]
+
+    def end(self, camera_ids: Collection[str]) -> None:
+        """Stop the workers of some cameras, and forget them; the others go on."""
+        gone = [worker for worker in self._workers if worker.status.camera_id in camera_ids]
+        _stop(gone)
+        self._workers = tuple(worker for worker in self._workers if worker not in gone)
+
+    def begin(self, workers: Sequence[Worker]) -> None:
+        """Run these too; to be called from `watch`."""
+        for worker in workers:
+            worker.start()
+        self._workers += tuple(workers)
 
     def run(self, watch: Watch) -> None:
         """Run every camera to its end; `watch` is called a few times a second meanwhile.
@@ -58,9 +71,7 @@ class Pool:
             while self._running():
                 watch(self.statuses)
         except BaseException:
-            self._stop.set()
-            for worker in self._workers:
-                worker.join(STOP_WITHIN_SECONDS)
+            _stop(self._workers)
             raise
         watch(self.statuses)
 
@@ -70,3 +81,10 @@ class Pool:
         if first is not None:
             first.join(WATCH_EVERY_SECONDS)
         return first is not None
+
+
+def _stop(workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        worker.stop()
+    for worker in workers:
+        worker.join(STOP_WITHIN_SECONDS)

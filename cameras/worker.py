@@ -32,6 +32,7 @@ class State(Enum):
     ENDED = "ended"
     FAILED = "failed"
     STOPPED = "stopped"
+    PAUSED = "paused"
 
 
 @dataclass(slots=True)
@@ -105,6 +106,10 @@ class CameraWorker:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def stop(self) -> None:
+        """Let it end at the next frame."""
+        self._stop.set()
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; whether it has finished."""

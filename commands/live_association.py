@@ -47,6 +47,7 @@ class LiveAssociation:
         self._run_id = run_id
         self._every_seconds = resolve_every_seconds
         self._knowledge = knowledge
+        self._is_outdated = False
         self._engine = AssociationEngine(knowledge, WINDOW_SECONDS)
         self._edits = EditsVersion(0, 0)
         self._newest_us = 0
@@ -85,6 +86,11 @@ class LiveAssociation:
         self.check()
         self._queue.put(stored)
 
+    def know(self, knowledge: Knowledge) -> None:
+        """Go on with other knowledge of the site; people keep their numbers."""
+        self._knowledge, self._is_outdated = knowledge, True
+        self.put([])
+
     def check(self) -> None:
         """Raise what has stopped the association, if anything has."""
         if self._failure is not None:
@@ -97,6 +103,7 @@ class LiveAssociation:
             some, ended = self._next(resolve_at)
             try:
                 if self._failure is None:
+                    self._relearn()
                     self._add([(each.tracklet, each.embedding) for each in some])
                     if ended or time.monotonic() >= resolve_at:
                         self._resolve()
@@ -116,6 +123,11 @@ class LiveAssociation:
         except queue.Empty:
             return list(chain.from_iterable(batches)), False
         return list(chain.from_iterable(batches)), True
+
+    def _relearn(self) -> None:
+        if self._is_outdated:
+            self._is_outdated = False
+            self._remember()
 
     def _remember(self) -> None:
         """Begin from what the run has stored in the time that counts, and what users decided.

@@ -1,7 +1,6 @@
 """`run`: from the cameras of a site to identities in the store."""
 
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,27 +12,17 @@ from rich.console import Console
 
 from cameras.detection_service import DetectionService
 from cameras.encoding import EncoderOf, EncodingStage
-from cameras.live_clock import SteadyClock
-from cameras.live_worker import LiveWorker
-from cameras.pool import Pool, Worker
+from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
-from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, CameraWorker, State
+from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, State
 from commands.association import Association, associate_run, associated, knowledge_of
+from commands.camera_workers import CameraWorkers
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.live_association import LiveAssociation
 from commands.metrics import RunningParts, served, split_address
 from commands.options import DEFAULT_DATABASE, print_json, print_table
-from pipeline.config import (
-    Camera,
-    DetectionsCamera,
-    PixelCamera,
-    SimulationCamera,
-    Site,
-    VideoCamera,
-    load_site,
-    redact,
-    redacted_json,
-)
+from commands.reloading import SiteReload, camera_records
+from pipeline.config import PixelCamera, Site, load_site, redacted_json
 from pipeline.detection.detector import Detector
 from pipeline.detection.devices import find_device
 from pipeline.detection.exports import cache_folder
@@ -43,7 +32,7 @@ from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
 from pipeline.types import Clip, EncodedTracklet
 from storage.retention import Retention
-from storage.store import CameraRecord, RunRecord, Store, open_store
+from storage.store import RunRecord, Store, open_store
 from storage.writer import Writer
 
 EXIT_FAULT, EXIT_USER = 1, 2
@@ -88,7 +77,7 @@ def run_site(
         split_address(metrics)
     site = load_site(config)
     with open_store(database or site.storage.url or DEFAULT_DATABASE, create=True) as store:
-        report = execute(site, store, resume=resume, metrics=metrics)
+        report = execute(site, store, resume=resume, metrics=metrics, config=config)
     for message in dict.fromkeys(c.message for c in report.cameras.values() if c.message):
         print(f"error: {message}", file=sys.stderr)
     for message in report.warnings:
@@ -100,11 +89,18 @@ def run_site(
     raise typer.Exit(report.exit_code)
 
 
-def execute(site: Site, store: Store, *, resume: bool, metrics: str | None = None) -> RunReport:
+def execute(
+    site: Site,
+    store: Store,
+    *,
+    resume: bool,
+    metrics: str | None = None,
+    config: Path | None = None,
+) -> RunReport:
     """Run a site into a store.
 
     A camera that fails is named in the report; what the others and itself gave until then is stored
-    and associated all the same.
+    and associated all the same. Where cameras are live, SIGHUP has the site file read again.
 
     Raises:
         UserError: Weights, calibrations or the database: nothing can run without them.
@@ -120,8 +116,8 @@ def execute(site: Site, store: Store, *, resume: bool, metrics: str | None = Non
     retention.enforce()
     resumed = _resumable(site, store, encoder) if resume else None
     run_id, finished = _begin(site, store, detector, set(knowledge.calibrations), resumed)
-    stop = threading.Event()
-    live = LiveAssociation(store, run_id, knowledge) if site.has_live_cameras else None
+    live = LiveAssociation(store, run_id, knowledge) if site.live_cameras else None
+    reload = live and config and SiteReload(config, site, store, run_id, live)
     with (
         retention,
         live or nullcontext(),
@@ -130,13 +126,9 @@ def execute(site: Site, store: Store, *, resume: bool, metrics: str | None = Non
         detection as service,
         ProgressDisplay(Console(stderr=True)) as display,
     ):
-        last_tracks, steady = store.last_tracks(run_id), SteadyClock()
-
-        def worker(camera: Camera) -> Worker:
-            if not (isinstance(camera, VideoCamera) and camera.is_live):
-                return CameraWorker(camera, site, service, encoding.put, stop, embed)
-            last = last_tracks.get(camera.id, 0)
-            return LiveWorker(camera, site, service, encoding.put, stop, embed, steady, last)
+        last_tracks = store.last_tracks(run_id)
+        workers = CameraWorkers(site, service, encoding.put, embed, last_tracks)
+        pool = Pool(workers.of([each for each in site.cameras if each.id not in finished]))
 
         def watch(statuses: Sequence[CameraStatus]) -> None:
             # Where nobody is in view no camera would notice for hours.
@@ -144,13 +136,15 @@ def execute(site: Site, store: Store, *, resume: bool, metrics: str | None = Non
             writer.check()
             if live is not None:
                 live.check()
+            if reload:
+                reload.when_asked(pool, workers)
             display.show(statuses)
 
-        pool = Pool([worker(each) for each in site.cameras if each.id not in finished], stop)
         interrupted = False
         try:
             parts = RunningParts(lambda: pool.statuses, service, encoding, writer)
-            with terminated_as_interrupt(), served(metrics, parts):
+            asked = reload.asked_by_hangup() if reload else nullcontext()
+            with terminated_as_interrupt(), asked, served(metrics, parts):
                 pool.run(watch)
         except KeyboardInterrupt:
             interrupted = _end_live(pool.statuses)
@@ -231,21 +225,9 @@ def _begin(
     if resumed is not None:
         store.resume_run(resumed)
         return resumed, store.ended_cameras(resumed)
-    cameras = tuple(
-        CameraRecord(camera.id, _source_name(camera), camera.id in calibrated)
-        for camera in site.cameras
-    )
+    cameras = camera_records(site.cameras, calibrated)
     record = RunRecord(site.site, redacted_json(site), detector, cameras, _now_us())
     return store.begin_run(record), set()
-
-
-def _source_name(camera: Camera) -> str:
-    """What a camera reads, without credentials."""
-    if isinstance(camera, VideoCamera):
-        return redact(camera.video)
-    if isinstance(camera, SimulationCamera):
-        return str(camera.simulation)
-    return str(camera.detections if isinstance(camera, DetectionsCamera) else camera.tracks)
 
 
 def _now_us() -> int:

@@ -54,6 +54,9 @@ class CameraSettings(Settings):
     calibration: Path | None = Field(
         None, description="YAML file with projection, intrinsics + pose, or ground_homography."
     )
+    enabled: bool = Field(
+        True, description="false: nobody looks at it; what it gave before stays, and counts."
+    )
 
 
 LIVE_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
@@ -353,9 +356,11 @@ class Site(Settings):
     storage: StorageSettings = StorageSettings()
 
     @property
-    def has_live_cameras(self) -> bool:
-        """Whether the run goes on until it is stopped."""
-        return any(isinstance(each, VideoCamera) and each.is_live for each in self.cameras)
+    def live_cameras(self) -> tuple[VideoCamera, ...]:
+        """Those because of which a run goes on until it is stopped."""
+        return tuple(
+            each for each in self.cameras if isinstance(each, VideoCamera) and each.is_live
+        )
 
     @model_validator(mode="after")
     def _check_names(self) -> "Site":

@@ -143,24 +143,45 @@ class Store:
                     },
                 )
             )
-            cameras: list[dict[str, object]] = [
-                {
-                    "run_id": run_id,
-                    "camera_id": rows.found_or_made(
-                        connection, Camera, {"site": record.site, "name": camera.name}
-                    ),
-                    "position": position,
-                    "source": camera.source,
-                    "calibrated": camera.calibrated,
-                    "status": "running",
-                    "message": "",
-                    "frames": 0,
-                }
-                for position, camera in enumerate(record.cameras)
-            ]
-            rows.insert_all(connection, RunCamera, cameras)
+            _add_cameras(connection, run_id, record.site, record.cameras)
         self.claim(run_id)
         return run_id
+
+    @reconnecting
+    def change_run(
+        self,
+        run_id: int,
+        settings_json: str,
+        changed: Sequence[CameraRecord],
+        gone: Collection[str] = (),
+    ) -> None:
+        """Other settings from now on, without credentials.
+
+        Args:
+            run_id: Of which run.
+            settings_json: All of them.
+            changed: Cameras that are new or other than they were.
+            gone: Names of those that are no longer looked at; what they saw stays.
+        """
+        sha256 = _sha256(settings_json)
+        with writing(self.engine) as connection:
+            site = connection.execute(select(Run.site).where(Run.id == run_id)).scalar_one()
+            connection.execute(
+                update(Run)
+                .where(Run.id == run_id)
+                .values(settings_json=settings_json, settings_sha256=sha256)
+            )
+            known = _run_cameras(connection, run_id)
+            states = [(known[each.name], _as_begun(each)) for each in changed if each.name in known]
+            states += [(known[name], {"status": "ended"}) for name in gone if name in known]
+            for camera_id, values in states:
+                connection.execute(
+                    update(RunCamera)
+                    .where(RunCamera.run_id == run_id, RunCamera.camera_id == camera_id)
+                    .values(**values)
+                )
+            new = [each for each in changed if each.name not in known]
+            _add_cameras(connection, run_id, site, new, len(known))
 
     def resumable_run(self, site: str, settings_json: str) -> int | None:
         """The newest run of the site with these settings, if it has not come to its end."""
@@ -390,6 +411,38 @@ def _check_edits(connection: Connection, run_id: int, obeyed: EditsVersion | Non
 
 def _sha256(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _add_cameras(
+    connection: Connection,
+    run_id: int,
+    site: str,
+    cameras: Sequence[CameraRecord],
+    first_position: int = 0,
+) -> None:
+    added: list[dict[str, object]] = [
+        {
+            "run_id": run_id,
+            "camera_id": rows.found_or_made(
+                connection, Camera, {"site": site, "name": camera.name}
+            ),
+            "position": position,
+            **_as_begun(camera),
+        }
+        for position, camera in enumerate(cameras, first_position)
+    ]
+    rows.insert_all(connection, RunCamera, added)
+
+
+def _as_begun(camera: CameraRecord) -> dict[str, object]:
+    """What stands in the run's row of a camera that begins."""
+    return {
+        "source": camera.source,
+        "calibrated": camera.calibrated,
+        "status": "running",
+        "message": "",
+        "frames": 0,
+    }
 
 
 def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:

@@ -65,7 +65,7 @@ def _run(
     stop = threading.Event()
     with DetectionService(detect, max_batch=2) as service:
         workers = [CameraWorker(c, site, service, on_tracklet, stop, embed) for c in site.cameras]
-        pool = Pool(workers, stop)
+        pool = Pool(workers)
         pool.run(lambda _: None)
     return pool.statuses
 
@@ -200,7 +200,7 @@ def test_a_slow_camera_delays_nobody(
     monkeypatch.setattr("cameras.worker.open_frames", Held)
     site, stop = _site(*cameras), threading.Event()
     with DetectionService(_whole_frame, max_batch=2) as service:
-        pool = Pool([CameraWorker(c, site, service, lambda *_: None, stop) for c in cameras], stop)
+        pool = Pool([CameraWorker(c, site, service, lambda *_: None, stop) for c in cameras])
         pool.run(watch)
     assert [status.state for status in pool.statuses] == [State.ENDED] * 2
     assert [status.frames for status in pool.statuses] == [20, 20]
@@ -248,7 +248,7 @@ def test_interruption_stops_workers_and_leaves_open_tracks(
     with DetectionService(waiting, max_batch=1) as service:
         worker = CameraWorker(site.cameras[0], site, service, lambda *p: closed.append(p), stop)
         with pytest.raises(KeyboardInterrupt):
-            Pool([worker], stop).run(interrupt)
+            Pool([worker]).run(interrupt)
     assert worker.status.state is State.STOPPED
     assert worker.status.frames < 200
     assert closed == []
@@ -271,5 +271,5 @@ def test_a_signal_waits_for_workers(tmp_path: Path, film: Callable[..., Path]) -
     with DetectionService(slowly, max_batch=1) as service:
         worker = CameraWorker(site.cameras[0], site, service, lambda *_: None, stop)
         with pytest.raises(KeyboardInterrupt):
-            Pool([worker], stop).run(lambda _: None)
+            Pool([worker]).run(lambda _: None)
         assert worker.status.state is State.STOPPED
