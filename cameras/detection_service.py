@@ -14,6 +14,8 @@ import supervision as sv
 from pipeline.types import ImageArray
 
 Detect = Callable[[Sequence[ImageArray]], list[sv.Detections]]
+Request = tuple[Callable[[], ImageArray], "Future[sv.Detections]"]
+"""What gives the image, and where its detections go."""
 
 
 @dataclass(slots=True)
@@ -46,9 +48,7 @@ class DetectionService:
         self._max_batch = max_batch
         self._counting = threading.Lock()
         self.work = DetectorWork()
-        self._requests: queue.SimpleQueue[tuple[ImageArray, Future[sv.Detections]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._serve, name=f"detector-{lane}", daemon=True)
             for lane in range(lanes)
@@ -77,6 +77,10 @@ class DetectionService:
 
     def submit(self, image: ImageArray) -> "Future[sv.Detections]":
         """The detections of an image (H, W, 3), as soon as they are there."""
+        return self.submit_later(lambda: image)
+
+    def submit_later(self, image: Callable[[], ImageArray]) -> "Future[sv.Detections]":
+        """The detections of an image that is asked for, from another thread, at its turn."""
         future: Future[sv.Detections] = Future()
         self._requests.put((image, future))
         return future
@@ -93,10 +97,10 @@ class DetectionService:
                     batch.append(following)
             self._answer(batch)
 
-    def _answer(self, batch: list[tuple[ImageArray, "Future[sv.Detections]"]]) -> None:
+    def _answer(self, batch: list[Request]) -> None:
         began = time.monotonic()
         try:
-            results = self._detect([image for image, _ in batch])
+            results = self._detect([image() for image, _ in batch])
         # Handed to the workers that wait, each of which reports it as its own failure.
         except BaseException as error:
             for _, future in batch:

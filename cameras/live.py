@@ -152,6 +152,15 @@ class LiveSource:
                     continue
             return None if taken is None else self._frame(*taken)
 
+    def newer(self, frame: Frame) -> Frame:
+        """The newest picture in place of one that was taken; that one where none has come since."""
+        with self._changed:
+            taken, self._slot = self._slot, None
+            if taken is None:
+                return frame
+            self._status.dropped += 1
+        return self._frame(*taken)
+
     def close(self) -> None:
         """Let go of the camera; nothing comes any more. Returns at once."""
         with self._changed:

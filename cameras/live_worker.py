@@ -18,9 +18,11 @@ from cameras.worker import CameraStatus, State
 from pipeline.config import Site, VideoCamera
 from pipeline.errors import UserError
 from pipeline.tracking.appearance import EmbedCrops
-from pipeline.types import Appearance, Tracklet
+from pipeline.types import Appearance, Frame, ImageArray, Tracklet
 
 POLL_SECONDS = 0.2
+FRESH_SECONDS = 0.05
+"""A frame that has waited for less is looked at; converting a newer one would gain little."""
 LATE_SECONDS = 2.0
 """Frames may come as much later than they were taken; until then nobody is taken to have left."""
 
@@ -34,9 +36,9 @@ class DeliveryError(Exception):
 class LiveWorker:
     """Follows the people of one live camera until it is stopped, in a thread of its own.
 
-    One frame at a time is at the detector, always the newest: where that is slow, every camera
-    is looked at less often, and none waits for more than one frame of each other. A fault of ours
-    ends what is open and begins anew after a while, as often as it takes.
+    One frame at a time is at the detector, the newest when it is its turn: where that is slow,
+    every camera is looked at less often, and none waits for more than one frame of each other. A
+    fault of ours ends what is open and begins anew after a while, as often as it takes.
 
     Args:
         camera: Its settings.
@@ -151,17 +153,31 @@ class LiveWorker:
                 if frame is None:
                     follower = self._without_frame(follower)
                     continue
+                self._seen = time.monotonic()
+                if gate.opens(frame) or held is None or frame.image.shape != shape:
+                    frame, held = self._detected(frame)
                 if shape not in ((), frame.image.shape):
                     # Boxes in pixels of another size: nobody can be followed from one to the other.
                     logger.warning("%s: pictures are of another size now", self._camera.id)
-                    follower, held = self._anew(follower), None
-                shape, self._seen = frame.image.shape, time.monotonic()
-                if gate.opens(frame) or held is None:
-                    held = self._detector.submit(frame.image).result()
+                    follower = self._anew(follower)
+                shape = frame.image.shape
                 follower.see(held, frame)
                 self.status.lag_us = self._steady.now_us() - frame.timestamp_us + self._offset_us
         finally:
             self._anew(follower)
+
+    def _detected(self, frame: Frame) -> tuple[Frame, sv.Detections]:
+        """A frame, or a newer one that came before it was its turn, and who is there."""
+        newest, asked = frame, time.monotonic()
+
+        def image() -> ImageArray:
+            nonlocal newest
+            if time.monotonic() - asked > FRESH_SECONDS:
+                newest = self._source.newer(frame)
+            return newest.image
+
+        found = self._detector.submit_later(image).result()
+        return newest, found
 
     def _without_frame(self, follower: Follower) -> Follower:
         """Hand over those who are open, once the camera has been silent for longer than a gap."""

@@ -76,6 +76,23 @@ def test_a_failure_reaches_those_who_wait_and_the_service_goes_on() -> None:
         assert fine.result(10).xyxy[0, 0] == 7
 
 
+def test_an_image_is_asked_for_at_its_turn() -> None:
+    first, go_on, latest = threading.Event(), threading.Event(), [1]
+
+    def detect(images: Sequence[ImageArray]) -> list[sv.Detections]:
+        first.set()
+        assert go_on.wait(10)
+        return _brightness(images)
+
+    with DetectionService(detect, max_batch=1) as service:
+        service.submit(_image(0))
+        assert first.wait(10)
+        future = service.submit_later(lambda: _image(latest[0]))
+        latest[0] = 2
+        go_on.set()
+        assert future.result(10).xyxy[0, 0] == 2
+
+
 def test_lanes_work_side_by_side() -> None:
     """Each call waits for the other: were there one lane, none would come back."""
     both = threading.Barrier(2, timeout=10)

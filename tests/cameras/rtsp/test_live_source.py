@@ -98,6 +98,24 @@ def test_pictures_are_dated_by_the_camera(
     assert source.status().facts.codec == codec.replace("h265", "hevc")
 
 
+def test_a_newer_picture_takes_the_place_of_one_that_was_taken(
+    rtsp_camera: Start, look: Look
+) -> None:
+    camera = rtsp_camera()
+    source = look(camera)
+    (taken,) = frames(source, 1)
+    while source.status().pictures < taken.index + 20:
+        time.sleep(0.02)
+    camera.stop()
+    time.sleep(0.1)  # until what is on its way has come
+    before = source.status().dropped
+    newer = source.newer(taken)
+    assert newer.index >= taken.index + 19
+    assert source.status().dropped == before + 1
+    assert source.newer(newer) is newer
+    assert source.status().dropped == before + 1
+
+
 def test_only_the_newest_picture_is_kept(
     rtsp_camera: Start, look: Look, number: Callable[[Frame], int]
 ) -> None:
