@@ -15,6 +15,7 @@ from openvino import Layout, Type
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from pipeline.errors import WeightsError
+from pipeline.lasting import the_only
 from pipeline.types import FloatArray, ImageArray
 
 
@@ -44,7 +45,7 @@ class OpenVinoEngine:
         names = metadata.get("names") or {}
         self.classes: dict[int, str] = dict(names if isinstance(names, dict) else enumerate(names))
         self.is_end_to_end = bool(metadata.get("end2end", False))
-        self._core = openvino.Core()
+        self._core = the_only(openvino.Core)
         shape = self._read().input().get_partial_shape()
         height, width = shape[2], shape[3]
         is_fixed = height.is_static and width.is_static

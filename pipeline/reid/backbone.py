@@ -13,6 +13,7 @@ import openvino
 
 from pipeline.config import ReidSettings
 from pipeline.errors import WeightsError
+from pipeline.lasting import the_only
 from pipeline.types import CROP_HEIGHT_PX, CROP_WIDTH_PX, DoubleArray, FloatArray, ImageArray
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
@@ -38,7 +39,7 @@ class OpenVinoBackbone:
         path = _find(settings.weights)
         self.name = path.stem
         self.sha256 = _hash(path)
-        core = openvino.Core()
+        core = the_only(openvino.Core)
         try:
             model = core.read_model(str(path))
             model.reshape([-1, 3, CROP_HEIGHT_PX, CROP_WIDTH_PX])

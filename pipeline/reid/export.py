@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from pipeline.errors import WeightsError
+from pipeline.lasting import the_only
 from pipeline.reid.encoder import ClipEncoder
 from pipeline.reid.video_encoder import CROPS_AT_ONCE, VideoEncoder, normalised
 from pipeline.reid.weights import load_encoder, weights_hash
@@ -79,7 +80,7 @@ class OpenVinoNetworks:
     """
 
     def __init__(self, frames: openvino.Model, clips: openvino.Model) -> None:
-        core = openvino.Core()
+        core = the_only(openvino.Core)
         self._frames = core.compile_model(frames, "CPU", COMPILE)
         self._clips = core.compile_model(clips, "CPU", COMPILE)
         self._lock = threading.Lock()
@@ -179,7 +180,7 @@ def _cached(encoder: VideoEncoder, folder: Path) -> OpenVinoNetworks:
     try:
         if not folder.is_dir():
             _keep(encoder, folder)
-        core = openvino.Core()
+        core = the_only(openvino.Core)
         return OpenVinoNetworks(
             core.read_model(str(folder / FRAMES)), core.read_model(str(folder / CLIPS))
         )
