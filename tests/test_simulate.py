@@ -3,11 +3,11 @@
 import contextlib
 import io
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import av
 import cv2
@@ -192,28 +192,15 @@ def test_a_failure_leaves_nothing_new(
     assert files_of(tmp_path) == {"people.csv": b"of an earlier run"}
 
 
-INTERRUPTED = """\
-import signal, sys
-from cameras.simulation.scene import Scene
+def test_an_interrupted_command_leaves_no_folder(
+    tiny_simulation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_: object) -> NoReturn:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("went on")
 
-def terminated(*_):
-    signal.raise_signal(signal.SIGTERM)
-    raise AssertionError("went on")
-
-Scene.frames = terminated
-import run_pipeline
-run_pipeline.main()
-"""
-
-
-def test_an_interrupted_command_leaves_no_folder(tiny_simulation: Path, tmp_path: Path) -> None:
-    """In a process of its own, as signals are for all of one."""
-    words = ["simulate", str(tiny_simulation), "--output", str(tmp_path / "new" / "out")]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, *words], cwd=root, capture_output=True, timeout=120
-    )
-    assert done.returncode == 130, done.stderr
+    monkeypatch.setattr(Scene, "frames", terminated)
+    assert simulate(tiny_simulation, tmp_path / "new" / "out").returncode == 130
     assert list(tmp_path.iterdir()) == []
 
 
