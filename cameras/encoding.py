@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -36,6 +37,8 @@ FACE_BLOCKS: Final = (4, 2)
 """Colours that are left of it, across and down: hair and skin, but nobody."""
 WAITING_TRACKLETS: Final = 64
 """Cameras wait when this many tracklets do: memory stays bounded."""
+WAITING_OPEN: Final = WAITING_TRACKLETS // 2
+"""From here on there is no time for open ones."""
 TRACKLETS_AT_ONCE: Final = 16
 """Most of those that wait whose frames are computed by one call."""
 
@@ -103,6 +106,15 @@ def _crop(jpeg: bytes) -> ImageArray:
     return np.asarray(large, np.uint8)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """What was handed over."""
+
+    tracklet: Tracklet
+    appearance: Appearance
+    is_open: bool
+
+
 class EncodingStage:
     """A thread that encodes the tracklets that wait, so that cameras need not wait for it.
 
@@ -124,9 +136,7 @@ class EncodingStage:
         self._splitter = splitter
         self._deliver = deliver
         self._thumbnails = thumbnails
-        self._queue: queue.Queue[tuple[Tracklet, Appearance] | None] = queue.Queue(
-            WAITING_TRACKLETS
-        )
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_TRACKLETS)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="encoder", daemon=True)
 
@@ -158,7 +168,20 @@ class EncodingStage:
     def put(self, tracklet: Tracklet, appearance: Appearance) -> None:
         """Hand over a tracklet; waits while too many do. Raises what has stopped this stage."""
         self.check()
-        self._queue.put((tracklet, appearance))
+        self._queue.put(_Waiting(tracklet, appearance, is_open=False))
+
+    def put_open(self, tracklet: Tracklet, appearance: Appearance) -> bool:
+        """Hand over one that is still open, if there is time for it; whether there is.
+
+        It is not split, and without an appearance has no embedding. Raises what has stopped this
+        stage.
+        """
+        self.check()
+        # Closed ones come first: nothing else tells what an open one will.
+        if self.waiting >= WAITING_OPEN:
+            return False
+        self._queue.put(_Waiting(tracklet, appearance, is_open=True))
+        return True
 
     def _serve(self) -> None:
         ended = False
@@ -172,10 +195,10 @@ class EncodingStage:
             except BaseException as error:
                 self._failure = error
 
-    def _next_batch(self) -> tuple[list[tuple[Tracklet, Appearance]], bool]:
+    def _next_batch(self) -> tuple[list[_Waiting], bool]:
         """What waits, at least one and not too many, and whether that was all there will be."""
         item = self._queue.get()
-        batch: list[tuple[Tracklet, Appearance]] = []
+        batch: list[_Waiting] = []
         with suppress(queue.Empty):
             while item is not None:
                 batch.append(item)
@@ -184,24 +207,29 @@ class EncodingStage:
                 item = self._queue.get_nowait()
         return batch, item is None
 
-    def _encode(self, batch: Sequence[tuple[Tracklet, Appearance]]) -> None:
+    def _encode(self, batch: Sequence[_Waiting]) -> None:
         """Frames encoder by encoder, the rest in the order of arrival."""
-        encoders = [self._encoder_of(appearance) for _, appearance in batch]
+        encoders = [self._encoder_of(item.appearance) for item in batch]
         frames: dict[int, FloatArray] = {}
         for encoder in dict.fromkeys(encoders):
             own = [number for number, other in enumerate(encoders) if other is encoder]
-            seen = encoder.frames([batch[number][1] for number in own])
+            seen = encoder.frames([batch[number].appearance for number in own])
             frames.update(zip(own, seen, strict=True))
-        for number, (tracklet, appearance) in enumerate(batch):
-            self._finish(tracklet, appearance, encoders[number], frames[number])
+        for number, item in enumerate(batch):
+            finish = self._show if item.is_open else self._finish
+            finish(item, encoders[number], frames[number])
 
-    def _finish(
-        self, tracklet: Tracklet, appearance: Appearance, encoder: Encoder, frames: FloatArray
-    ) -> None:
-        for piece in self._splitter.split(tracklet, appearance, encoder.looks(frames)):
+    def _finish(self, item: _Waiting, encoder: Encoder, frames: FloatArray) -> None:
+        looks = encoder.looks(frames)
+        for piece in self._splitter.split(item.tracklet, item.appearance, looks):
             thumbnails = self._pictures(piece.appearance)
             embedding = encoder.pooled(frames[piece.crops])
             self._deliver(EncodedTracklet(piece.tracklet, embedding, thumbnails))
+
+    def _show(self, item: _Waiting, encoder: Encoder, frames: FloatArray) -> None:
+        tracklet = self._splitter.numbered(item.tracklet)
+        thumbnails = self._pictures(item.appearance)
+        self._deliver(EncodedTracklet(tracklet, encoder.pooled(frames), thumbnails, is_open=True))
 
     def _pictures(self, appearance: Appearance) -> tuple[Thumbnail, ...]:
         if not self._thumbnails:

@@ -14,11 +14,19 @@ from pipeline.types import (
     Appearance,
     Frame,
     ImageArray,
+    NoAppearance,
     Observation,
     Tracklet,
 )
 
 OnTracklet = Callable[[Tracklet, Appearance], None]
+OnOpen = Callable[[Tracklet, Appearance], bool]
+"""Whether it was taken; where there is no time for it, it is not."""
+
+FIRST_LOOK_US = 2_000_000
+LATER_LOOKS = 4
+"""An open tracklet is looked at again when it has become so many times as long: embedding costs
+much more than tracking, and what is seen changes less and less."""
 
 
 class Progress(Protocol):
@@ -66,6 +74,8 @@ class Follower:
         self._builder = TrackletBuilder(camera_id, site.tracking)
         self.last_track = last_track
         self.has_seen = False
+        # Of those who are open: the end that was told last, and their length at the last look.
+        self._told: dict[str, tuple[int, int]] = {}
 
     def see(self, detections: sv.Detections, frame: Frame) -> None:
         """Take in a frame and its detections."""
@@ -80,6 +90,23 @@ class Follower:
             tracked = self._track(tracked, observation.timestamp_us, None)
         self._close(self._builder.add_observation(tracked, observation))
         self._note(observation.index, observation.timestamp_us, len(tracked))
+
+    def tell_open(self, on_open: OnOpen) -> None:
+        """Tell who is in view, as far as they have come; of some also what was seen of them.
+
+        Others have no appearance. Each is looked at when it has lasted for `FIRST_LOOK_US`, and
+        again at `LATER_LOOKS` times that, and so on.
+        """
+        told = {}
+        for tracklet, appearance in self._builder.open_tracklets():
+            end_us, looked_us = self._told.get(tracklet.key, (0, FIRST_LOOK_US // LATER_LOOKS))
+            lasted_us = tracklet.end_us - tracklet.start_us
+            is_due = lasted_us >= LATER_LOOKS * looked_us
+            seen = appearance() if is_due else NoAppearance()
+            if tracklet.end_us > end_us and on_open(tracklet, seen):
+                end_us, looked_us = tracklet.end_us, lasted_us if is_due else looked_us
+            told[tracklet.key] = end_us, looked_us
+        self._told = told
 
     def close(self) -> None:
         """Close all that is open; nothing may be seen after that."""

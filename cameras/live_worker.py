@@ -5,12 +5,14 @@ import random
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import supervision as sv
 
 from cameras.clock import exact
 from cameras.detection_service import DetectionService
-from cameras.following import Follower, OnTracklet
+from cameras.following import Follower, OnOpen, OnTracklet
 from cameras.live import LiveSource, Patience
 from cameras.live_clock import SteadyClock
 from cameras.motion import MotionGate
@@ -23,6 +25,8 @@ from pipeline.types import Appearance, Frame, ImageArray, Tracklet
 POLL_SECONDS = 0.2
 FRESH_SECONDS = 0.05
 """A frame that has waited for less is looked at; converting a newer one would gain little."""
+TELL_OPEN_SECONDS = 0.5
+"""With the time until a commit, what a power failure costs at most is a second."""
 LATE_SECONDS = 2.0
 """Frames may come as much later than they were taken; until then nobody is taken to have left."""
 
@@ -31,6 +35,15 @@ logger = logging.getLogger(__name__)
 
 class DeliveryError(Exception):
     """Tracklets cannot be handed on: not a fault of the camera."""
+
+
+@contextmanager
+def delivering() -> Iterator[None]:
+    """What goes wrong here is not the camera's, whatever it is: no new beginning would help."""
+    try:
+        yield
+    except Exception as error:
+        raise DeliveryError from error
 
 
 class LiveWorker:
@@ -45,6 +58,7 @@ class LiveWorker:
         site: The settings it shares with the others.
         detector: Finds people in its frames.
         on_tracklet: Called from the worker's thread with each tracklet that closes.
+        on_open: Called from there twice a second with each that is open and has gone on.
         stop: When set, the worker closes what is open and ends.
         embed: How people are compared by their looks.
         steady: What dates arrivals; shared by all cameras.
@@ -58,6 +72,7 @@ class LiveWorker:
         site: Site,
         detector: DetectionService,
         on_tracklet: OnTracklet,
+        on_open: OnOpen,
         stop: threading.Event,
         embed: EmbedCrops | None,
         steady: SteadyClock,
@@ -68,6 +83,7 @@ class LiveWorker:
         self._site = site
         self._detector = detector
         self._on_tracklet = on_tracklet
+        self._on_open = on_open
         self._stop = stop
         self._embed = embed
         self._steady = steady
@@ -77,6 +93,7 @@ class LiveWorker:
         self._source = LiveSource(camera, site, steady, patience)
         self._gap_seconds = site.tracking.max_gap_seconds + LATE_SECONDS
         self._seen = time.monotonic()
+        self._told_open = self._seen
         self.status = CameraStatus(camera.id, live=self._source.status())
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
@@ -162,6 +179,7 @@ class LiveWorker:
                     follower = self._anew(follower)
                 shape = frame.image.shape
                 follower.see(held, frame)
+                self._tell_open(follower)
                 self.status.lag_us = self._steady.now_us() - frame.timestamp_us + self._offset_us
         finally:
             self._anew(follower)
@@ -196,12 +214,15 @@ class LiveWorker:
             self._camera.id, self._site, self._deliver, self.status, self._embed, self._last_track
         )
 
+    def _tell_open(self, follower: Follower) -> None:
+        if time.monotonic() - self._told_open >= TELL_OPEN_SECONDS:
+            self._told_open = time.monotonic()
+            with delivering():
+                follower.tell_open(self._on_open)
+
     def _deliver(self, tracklet: Tracklet, appearance: Appearance) -> None:
-        try:
+        with delivering():
             self._on_tracklet(tracklet, appearance)
-        # Whatever it is: it is not this camera's, and no new beginning would help.
-        except Exception as error:
-            raise DeliveryError from error
 
 
 class PausedWorker:

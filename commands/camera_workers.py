@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from cameras.detection_service import DetectionService
-from cameras.following import OnTracklet
+from cameras.following import OnOpen, OnTracklet
 from cameras.live_clock import SteadyClock
 from cameras.live_worker import LiveWorker, PausedWorker
 from cameras.pool import Worker
@@ -20,6 +20,7 @@ class CameraWorkers:
         site: The settings that cameras share.
         service: Finds people in their frames.
         on_tracklet: Called with each tracklet that closes.
+        on_open: Called with those of live cameras that are open and have gone on.
         embed: How people are compared by their looks.
         last_tracks: By live camera: number of the last track that the run has.
     """
@@ -29,12 +30,14 @@ class CameraWorkers:
         site: Site,
         service: DetectionService,
         on_tracklet: OnTracklet,
+        on_open: OnOpen,
         embed: EmbedCrops | None,
         last_tracks: Mapping[str, int],
     ) -> None:
         self._site = site
         self._service = service
         self._on_tracklet = on_tracklet
+        self._on_open = on_open
         self._embed = embed
         self._last_tracks = last_tracks
         self._latest: dict[str, LiveWorker] = {}
@@ -61,6 +64,7 @@ class CameraWorkers:
             self._site,
             self._service,
             self._on_tracklet,
+            self._on_open,
             threading.Event(),
             self._embed,
             self._steady,

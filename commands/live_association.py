@@ -82,9 +82,14 @@ class LiveAssociation:
         return self._engine.keys
 
     def put(self, stored: Sequence[EncodedTracklet]) -> None:
-        """Tracklets that have been committed; raises what has stopped the association."""
+        """Tracklets that have been committed; raises what has stopped the association.
+
+        Open ones get an identity once they have an embedding, and may get another by a later one.
+        """
         self.check()
-        self._queue.put(stored)
+        self._queue.put(
+            [each for each in stored if not each.is_open or isinstance(each.embedding, Embedding)]
+        )
 
     def know(self, knowledge: Knowledge) -> None:
         """Go on with other knowledge of the site; people keep their numbers."""
@@ -104,7 +109,8 @@ class LiveAssociation:
             try:
                 if self._failure is None:
                     self._relearn()
-                    self._add([(each.tracklet, each.embedding) for each in some])
+                    latest = {each.tracklet.key: each for each in some}
+                    self._add([(each.tracklet, each.embedding) for each in latest.values()])
                     if ended or time.monotonic() >= resolve_at:
                         self._resolve()
                         resolve_at = time.monotonic() + self._every_seconds

@@ -127,7 +127,7 @@ def execute(
         ProgressDisplay(Console(stderr=True)) as display,
     ):
         last_tracks = store.last_tracks(run_id)
-        workers = CameraWorkers(site, service, encoding.put, embed, last_tracks)
+        workers = CameraWorkers(site, service, encoding.put, encoding.put_open, embed, last_tracks)
         pool = Pool(workers.of([each for each in site.cameras if each.id not in finished]))
 
         def watch(statuses: Sequence[CameraStatus]) -> None:

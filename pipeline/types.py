@@ -281,11 +281,20 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedTracklet:
-    """A tracklet ready to be remembered: with its embedding, if any, and its thumbnails."""
+    """A tracklet ready to be remembered.
+
+    Attributes:
+        tracklet: Its boxes.
+        embedding: Its embedding, if any.
+        thumbnails: A few pictures of it, where they are kept.
+        is_open: Whether the person is still in view. Then these are all boxes so far; where there
+            is no embedding, what was told of it earlier still holds.
+    """
 
     tracklet: Tracklet
     embedding: Embedding | NoEmbedding
     thumbnails: tuple[Thumbnail, ...]
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

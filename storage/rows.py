@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Result, Row, insert, select
+from sqlalchemy import Connection, Result, Row, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import StoreError
@@ -19,7 +19,16 @@ from pipeline.types import (
     NoEmbedding,
     Tracklet,
 )
-from storage.schema import PIXEL_SCALE, SCORE_SCALE, Camera, Encoder, RunCamera, TrackletRow
+from storage.schema import (
+    PIXEL_SCALE,
+    SCORE_SCALE,
+    Camera,
+    EmbeddingRow,
+    Encoder,
+    RunCamera,
+    ThumbnailRow,
+    TrackletRow,
+)
 
 HALF = np.dtype("<f2")
 POINTS_AT_ONCE = 10_000
@@ -47,6 +56,14 @@ def insert_all(connection: Connection, table: type, rows: list[dict[str, object]
     """Many rows by one statement, run many times: much faster than one with all values."""
     if rows:
         connection.execute(insert(table), rows)
+
+
+def delete_of_tracklets(
+    connection: Connection, table: type[EmbeddingRow] | type[ThumbnailRow], tracklets: Sequence[int]
+) -> None:
+    """Rows that belong to tracklets, by the numbers of their rows."""
+    if tracklets:
+        connection.execute(delete(table).where(table.tracklet_id.in_(tracklets)))
 
 
 def found_or_made(

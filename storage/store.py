@@ -16,9 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
     select,
-    union_all,
     update,
 )
 
@@ -32,7 +30,8 @@ from pipeline.types import (
     Split,
     Tracklet,
 )
-from storage import embeddings, rows, sizes
+from storage import adding, embeddings, rows
+from storage.adding import run_cameras
 from storage.claims import Release, claimed
 from storage.engine import open_engine, reading, shown, writing
 from storage.linking import (
@@ -46,16 +45,13 @@ from storage.linking import (
 )
 from storage.reconnecting import reconnecting
 from storage.schema import (
-    SCORE_SCALE,
     Camera,
     EmbeddingRow,
     Encoder,
-    ErasedTracklet,
     Identity,
     LinkRow,
     Run,
     RunCamera,
-    ThumbnailRow,
     TrackletRow,
     TrackPoint,
 )
@@ -88,6 +84,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._claims: dict[int, Release] = {}
+        self._open: dict[int, dict[str, adding.Begun]] = {}
 
     def __enter__(self) -> "Store":
         return self
@@ -171,7 +168,7 @@ class Store:
                 .where(Run.id == run_id)
                 .values(settings_json=settings_json, settings_sha256=sha256)
             )
-            known = _run_cameras(connection, run_id)
+            known = run_cameras(connection, run_id)
             states = [(known[each.name], _as_begun(each)) for each in changed if each.name in known]
             states += [(known[name], {"status": "ended"}) for name in gone if name in known]
             for camera_id, values in states:
@@ -247,27 +244,20 @@ class Store:
 
     @reconnecting
     def add_tracklets(self, run_id: int, encoded: Sequence[EncodedTracklet]) -> int:
-        """Keep tracklets; one that the run has already is left as it is. How many were new."""
-        now_us = time.time_ns() // 1000
+        """Keep tracklets; one that the run has already is left as it is. How many were new.
+
+        One that is open is kept as far as it has come, and goes on by later calls until it closes.
+        """
         with writing(self.engine) as connection:
-            cameras = _run_cameras(connection, run_id)
-            new = [
-                (tracklet_id, item)
-                for item in encoded
-                if (tracklet_id := _add(connection, run_id, cameras, item, now_us))
-            ]
-            _lengthen(connection, run_id, [item.tracklet for _, item in new])
-            rows.insert_points(connection, [(key, item.tracklet) for key, item in new])
-            embeddings.add(connection, [(key, item.embedding) for key, item in new])
-            thumbnails = [row for key, item in new for row in rows.of_thumbnails(key, item)]
-            rows.insert_all(connection, ThumbnailRow, thumbnails)
-        return len(new)
+            added = adding.add(connection, run_id, encoded, self._open.get(run_id, {}))
+        self._open[run_id] = added.open
+        return added.new
 
     @reconnecting
     def end_camera(self, run_id: int, camera: str, status: str, message: str, frames: int) -> None:
         """Put down how a camera fared: `ended` or `failed`."""
         with writing(self.engine) as connection:
-            camera_id = _run_cameras(connection, run_id)[camera]
+            camera_id = run_cameras(connection, run_id)[camera]
             connection.execute(
                 update(RunCamera)
                 .where(RunCamera.run_id == run_id, RunCamera.camera_id == camera_id)
@@ -443,51 +433,6 @@ def _as_begun(camera: CameraRecord) -> dict[str, object]:
         "message": "",
         "frames": 0,
     }
-
-
-def _run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
-    query = (
-        select(Camera.name, Camera.id)
-        .join(RunCamera, RunCamera.camera_id == Camera.id)
-        .where(RunCamera.run_id == run_id)
-    )
-    return {row.name: row.id for row in connection.execute(query)}
-
-
-def _add(
-    connection: Connection, run_id: int, cameras: dict[str, int], item: EncodedTracklet, now_us: int
-) -> int | None:
-    """The number of a new tracklet; None where the run has it already, or has erased it."""
-    tracklet = item.tracklet
-    key = {
-        "run_id": run_id,
-        "camera_id": cameras[tracklet.camera_id],
-        "track_id": tracklet.track_id,
-        "part": tracklet.part,
-    }
-    known = select(literal(1)).select_from(TrackletRow).filter_by(**key)
-    erased = select(literal(1)).select_from(ErasedTracklet).filter_by(**key)
-    if connection.execute(union_all(known, erased)).first() is not None:
-        return None
-    row = key | {
-        "start_us": tracklet.start_us,
-        "end_us": tracklet.end_us,
-        "boxes": len(tracklet.scores),
-        "mean_score": round(float(tracklet.scores.mean()) * SCORE_SCALE),
-        "stored_at_us": now_us,
-        "size_bytes": sizes.of_tracklet(item, connection.dialect.name),
-    }
-    return rows.inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
-
-
-def _lengthen(connection: Connection, run_id: int, new: Sequence[Tracklet]) -> None:
-    """Remember the longest tracklet of a run."""
-    longest_us = max((tracklet.end_us - tracklet.start_us for tracklet in new), default=0)
-    connection.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.longest_us < longest_us)
-        .values(longest_us=longest_us)
-    )
 
 
 def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write anew what golden tests compare with"
     )
+
+
+def pytest_configure() -> None:
+    # A shell that starts us in the background has it ignored, by us and by all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 METADATA = """\

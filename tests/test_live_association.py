@@ -1,7 +1,8 @@
 """Identities while people come, in a store that is really there."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from commands.live_association import LiveAssociation
 from pipeline.association.resolver import Knowledge
 from pipeline.config import AssociationSettings
 from pipeline.errors import StoreError
-from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Tracklet
+from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, NoEmbedding, Tracklet
 from storage import edits, queries
 from storage.retention import erase_stored_before
 from storage.store import CameraRecord, RunRecord, Store, open_store
@@ -77,6 +78,49 @@ def test_who_comes_again_is_known(store: Store) -> None:
     _follow(store, run_id, _visits())
     assert sorted(map(sorted, _who(store, run_id).values())) == [[0], [1], [2], [3]]
     assert len(store.current_identities(run_id)) == PEOPLE * VISITS
+
+
+def test_who_is_still_in_view_is_known_and_stays_who_they_are(store: Store) -> None:
+    run_id = _begin(store)
+    visits = _visits()
+    last = visits[-1][0]
+    begun = replace(last, tracklet=_first_rows(last.tracklet, 3), is_open=True)
+    with LiveAssociation(store, run_id, KNOWLEDGE) as live, Writer(store, run_id, live.put) as sink:
+        for encoded in visits[:-1]:
+            for each in encoded:
+                sink.put(each)
+        sink.put(replace(begun, embedding=NoEmbedding()))
+        _until(lambda: last.tracklet.key in _stored(store, run_id))
+        assert last.tracklet.key not in store.current_identities(run_id), "nothing seen of them yet"
+        sink.put(begun)
+        _until(lambda: last.tracklet.key in store.current_identities(run_id))
+        identity = store.current_identities(run_id)[last.tracklet.key]
+        sink.put(last)
+    assert store.current_identities(run_id)[last.tracklet.key] == identity
+    assert _who(store, run_id)[identity] == {0}
+    (whole,) = [t for t, _ in store.load_tracklets(run_id) if t.key == last.tracklet.key]
+    assert whole.frame_indices.tolist() == last.tracklet.frame_indices.tolist()
+
+
+def _first_rows(tracklet: Tracklet, count: int) -> Tracklet:
+    return replace(
+        tracklet,
+        frame_indices=tracklet.frame_indices[:count],
+        timestamps_us=tracklet.timestamps_us[:count],
+        boxes=tracklet.boxes[:count],
+        scores=tracklet.scores[:count],
+    )
+
+
+def _stored(store: Store, run_id: int) -> set[str]:
+    return {tracklet.key for tracklet, _ in store.load_tracklets(run_id)}
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_after_a_restart_people_keep_their_numbers(store: Store) -> None:

@@ -86,11 +86,18 @@ class TrackletSplitter:
         known = self._cameras.setdefault(tracklet.camera_id, _Differences())
         own = known.learn(tracklet, looks.astype(np.float64))
         firsts = self._changes(own, known)
-        track = tracklet.camera_id, tracklet.track_id
-        part = tracklet.part + self._moved.get(track, 0)
+        part = self._part(tracklet)
         if firsts:
+            track = tracklet.camera_id, tracklet.track_id
             self._moved[track] = self._moved.get(track, 0) + 2 * len(firsts)
         return _pieces(tracklet, appearance, firsts, part)
+
+    def numbered(self, tracklet: Tracklet) -> Tracklet:
+        """The tracklet with the number that its first piece would have now."""
+        return _rows(tracklet, slice(None), self._part(tracklet))
+
+    def _part(self, tracklet: Tracklet) -> int:
+        return tracklet.part + self._moved.get((tracklet.camera_id, tracklet.track_id), 0)
 
     def _changes(self, frames: DoubleArray, known: "_Differences", offset: int = 0) -> list[int]:
         """Numbers of the crops that are the first of another person."""

@@ -1,6 +1,7 @@
 """From tracked detections, frame by frame, to closed tracklets with their appearance."""
 
 from array import array
+from collections.abc import Callable
 
 import numpy as np
 import supervision as sv
@@ -10,6 +11,8 @@ from pipeline.tracking.clips import BlindView, EmbeddingView, PixelView, Slots, 
 from pipeline.types import EMBEDDING_KEY, Appearance, Frame, Observation, Tracklet
 
 ClosedTracklet = tuple[Tracklet, Appearance]
+OpenTracklet = tuple[Tracklet, Callable[[], Appearance]]
+"""All boxes so far, and what makes what was seen of them: it costs a copy of the crops."""
 
 
 class _Part:
@@ -46,8 +49,8 @@ class _Part:
     def show(self, view: View, row: int) -> None:
         view.offer(row, self._slots)
 
-    def closed(self, camera_id: str) -> ClosedTracklet:
-        tracklet = Tracklet(
+    def tracklet(self, camera_id: str) -> Tracklet:
+        return Tracklet(
             camera_id=camera_id,
             track_id=self.track_id,
             part=self.number,
@@ -56,7 +59,9 @@ class _Part:
             boxes=np.array(self._boxes).reshape(-1, 4),
             scores=np.array(self._scores),
         )
-        return tracklet, self._appearance(self._slots.picks())
+
+    def appearance(self) -> Appearance:
+        return self._appearance(self._slots.picks())
 
 
 class TrackletBuilder:
@@ -117,6 +122,12 @@ class TrackletBuilder:
         self._open.clear()
         return _in_order(self._long_enough(parts))
 
+    def open_tracklets(self) -> list[OpenTracklet]:
+        """Those that are open and have enough boxes to be kept, as far as they have come."""
+        parts = self._open.values()
+        kept = [part for part in parts if part.boxes_so_far >= self._settings.min_detections]
+        return [(part.tracklet(self._camera_id), part.appearance) for part in kept]
+
     def _close_unseen(self, now_us: int) -> list[ClosedTracklet]:
         gone = [part for part in self._open.values() if now_us - part.seen_us > self._max_gap_us]
         for part in gone:
@@ -125,7 +136,10 @@ class TrackletBuilder:
 
     def _long_enough(self, parts: list[_Part]) -> list[ClosedTracklet]:
         least = self._settings.min_detections
-        return [part.closed(self._camera_id) for part in parts if part.boxes_so_far >= least]
+        return [self._closed(part) for part in parts if part.boxes_so_far >= least]
+
+    def _closed(self, part: _Part) -> ClosedTracklet:
+        return part.tracklet(self._camera_id), part.appearance()
 
     def _extend(
         self, tracked: sv.Detections, frame_index: int, timestamp_us: int, view: View
@@ -145,7 +159,7 @@ class TrackletBuilder:
             part = self._open[track_id]
             part.add(frame_index, timestamp_us, boxes[row], scores[row])
             part.show(view, row)
-        return [part.closed(self._camera_id) for part in cut_off]
+        return [self._closed(part) for part in cut_off]
 
     def _begin(
         self, track_id: int, number: int, boxes_before: int, start_us: int, view: View

@@ -56,8 +56,11 @@ class _Blind:
         return NoEmbedding()
 
 
-class _Halves:
+class _Halves(TrackletSplitter):
     """Splits every tracklet in the middle, as one that had learnt to would."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
 
     def split(self, tracklet: Tracklet, clip: Clip, looks: FloatArray) -> list[Piece]:
         assert np.linalg.norm(looks, axis=1).tolist() == [1] * 5
@@ -152,6 +155,36 @@ def test_each_piece_has_the_embedding_and_thumbnails_of_its_own_crops() -> None:
     assert [item.embedding.vector[0] for item in delivered] == [60, 185]
     times = [[picture.timestamp_us for picture in item.thumbnails] for item in delivered]
     assert times == [[0, 100, 200], [300, 400]]
+
+
+def test_an_open_tracklet_is_not_split_and_has_the_number_that_it_will_have() -> None:
+    """After a tracklet that was split the numbers of its track's later parts move on."""
+    delivered: list[EncodedTracklet] = []
+    splitter = _Halves()
+    splitter._moved[("hall", 4)] = 2
+    with EncodingStage(lambda _: _Shade(), splitter, delivered.append, True) as stage:
+        assert stage.put_open(_tracklet(4), _clip())
+        stage.put(_tracklet(5), _clip())
+    keys = [(item.tracklet.key, item.is_open, len(item.thumbnails)) for item in delivered]
+    assert keys == [("hall/4.3", True, 3), ("hall/5", False, 3), ("hall/5.3", False, 2)]
+    assert delivered[0].embedding.vector[0] == 110
+
+
+def test_open_tracklets_wait_for_nobody() -> None:
+    """Where many wait they are not taken, and there is room for those that close."""
+    go_on = threading.Event()
+    delivered: list[EncodedTracklet] = []
+
+    def deliver(item: EncodedTracklet) -> None:
+        go_on.wait(30)
+        delivered.append(item)
+
+    with _stage(deliver) as stage:
+        taken = [stage.put_open(_tracklet(number), NoAppearance()) for number in range(1, 200)]
+        stage.put(_tracklet(1000), NoAppearance())
+        go_on.set()
+    assert taken[0] and not taken[-1]
+    assert [item.is_open for item in delivered] == [True] * sum(taken) + [False]
 
 
 def test_what_waits_is_seen_together_and_each_by_its_encoder() -> None:

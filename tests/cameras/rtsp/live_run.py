@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 WITHIN_SECONDS = 120
@@ -30,27 +32,35 @@ class LiveRun:
             )
         self.database = folder / "tracking.db"
 
-    def tracklets(self) -> list[tuple[str, int, int]]:
-        """Camera, track and part of what is stored, in order."""
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """What is stored; nothing while there is no store yet."""
         if not self.database.exists():
             return []
-        query = (
-            "select camera.name, track_id, part from tracklet join camera on"
-            " camera.id = camera_id order by 1, 2, 3"
-        )
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             try:
                 return list(connection.execute(query))
             except sqlite3.OperationalError:  # no tables yet
                 return []
 
-    def until_stored(self, count: int) -> list[tuple[str, int, int]]:
+    def tracklets(self) -> list[tuple[str, int, int]]:
+        """Camera, track and part of what is stored, in order."""
+        return self.ask(
+            "select camera.name, track_id, part from tracklet join camera on"
+            " camera.id = camera_id order by 1, 2, 3"
+        )
+
+    def until(self, found: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+        """What is found, once anything is."""
         end = time.monotonic() + WITHIN_SECONDS
-        while len(self.tracklets()) < count:
+        while not found():
             assert self.process.poll() is None, self.errors
             assert time.monotonic() < end, self.tracklets()
             time.sleep(0.1)
-        return self.tracklets()
+        return found()
+
+    def until_stored(self, count: int) -> list[tuple[str, int, int]]:
+        """All tracklets, once there are so many."""
+        return self.until(lambda: found if len(found := self.tracklets()) >= count else [])
 
     @property
     def errors(self) -> str:

@@ -15,6 +15,11 @@ RED, BLUE = (20, 20, 255), (255, 20, 20)
 SIZE = (640, 384)
 RATE = 12
 PASSAGE, PAUSE = 20, 12  # pictures
+IDENTITIES = (
+    "select camera.name, track_id, number from link join tracklet on tracklet.id = tracklet_id"
+    " join camera on camera.id = camera_id join identity on identity.id = identity_id"
+    " where valid_to_us is null order by 1, 2"
+)
 
 
 def walk(*colours: tuple[int, int, int]) -> Callable[..., np.ndarray]:
@@ -74,6 +79,35 @@ def test_live_cameras_run_until_stopped_and_go_on_when_killed(
     assert 2 <= report["identities"] <= 4
     assert report["tracklets"] >= len(stored)
     assert "sesame" not in output + errors + str((tmp_path / "tracking.db").read_bytes())
+
+
+def test_who_is_in_view_is_stored_and_known_before_they_leave(
+    rtsp_camera: Callable[..., RtspServer],
+    run_live: Callable[..., LiveRun],
+    tmp_path: Path,
+    toy_detector: Path,
+    toy_encoder: Path,
+) -> None:
+    """Somebody stands there all the time; what was stored of them outlives a kill."""
+
+    def stands(_: int, size: tuple[int, int]) -> np.ndarray:
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        image[120:248, 200:264] = RED
+        return image
+
+    camera = rtsp_camera(picture=stands, size=SIZE, rate=RATE)
+    write_site(tmp_path, toy_detector, toy_encoder, {"hall": camera.url()})
+    killed = run_live()
+    assert killed.until(lambda: killed.ask(IDENTITIES)) == [("hall", 1, 1)]
+    killed.end(signal.SIGKILL)
+    ((boxes,),) = killed.ask("select boxes from tracklet")
+    assert killed.ask("select count(*) from track_point") == [(boxes,)]
+    resumed = run_live("--resume")
+    assert resumed.until_stored(2) == [("hall", 1, 1), ("hall", 2, 1)]
+    code, _, errors = resumed.end(signal.SIGTERM)
+    assert code == 0, errors
+    assert resumed.ask("select boxes from tracklet where track_id = 1") == [(boxes,)]
+    assert resumed.ask(IDENTITIES) == [("hall", 1, 1), ("hall", 2, 1)]
 
 
 def test_recorded_and_live_cameras_side_by_side(

@@ -45,6 +45,7 @@ class Following:
         tracking = {"min_detections": 2, "max_gap_seconds": 0.2}
         self.site = Site.model_validate({"site": "s", "cameras": cameras, "tracking": tracking})
         self.closed: list[tuple[Tracklet, Appearance]] = []
+        self.open: list[tuple[Tracklet, Appearance]] = []
         self.stop = threading.Event()
         self.service = DetectionService(detect, max_batch=1)
 
@@ -52,10 +53,23 @@ class Following:
             fails(tracklet)
             self.closed.append((tracklet, appearance))
 
-        clock = SteadyClock()
+        def take_open(tracklet: Tracklet, appearance: Appearance) -> bool:
+            self.open.append((tracklet, appearance))
+            return True
+
+        service, stop, clock = self.service, self.stop, SteadyClock()
         self.workers = [
             LiveWorker(
-                camera, self.site, self.service, take, self.stop, None, clock, patience=SOON, **keys
+                camera,
+                self.site,
+                service,
+                take,
+                take_open,
+                stop,
+                None,
+                clock,
+                patience=SOON,
+                **keys,
             )
             for camera in self.site.cameras
         ]
@@ -126,6 +140,25 @@ def test_who_is_open_when_it_ends_is_handed_over(
     assert status.live.link is Link.ENDED
     early = camera.taken_us[0] <= tracklet.start_us
     assert early and tracklet.end_us <= camera.taken_us[-1] + 1_000_000
+
+
+def test_who_is_open_is_told_again_and_again(
+    rtsp_camera: Start, follow: Callable[..., Following]
+) -> None:
+    following = follow(rtsp_camera())
+    following.until(lambda: len(following.open) >= 6)
+    following.end()
+    lengths = [len(tracklet.scores) for tracklet, _ in following.open]
+    assert lengths == sorted(set(lengths)), "only those that have gone on"
+    assert {tracklet.key for tracklet, _ in following.open} == {"c0/1"}
+    ((whole, _),) = following.closed
+    for tracklet, _ in following.open:
+        assert np.array_equal(tracklet.frame_indices, whole.frame_indices[: len(tracklet.scores)])
+    looked = [isinstance(seen, Clip) for _, seen in following.open]
+    assert looked.count(True) == 1, "at two seconds, and not yet again"
+    tracklet, clip = following.open[looked.index(True)]
+    assert tracklet.end_us - tracklet.start_us >= 2_000_000
+    assert isinstance(clip, Clip) and len(clip.crops) >= 2
 
 
 def test_who_is_open_when_a_camera_falls_silent_is_handed_over(

@@ -69,6 +69,23 @@ def test_close_returns_what_is_open_in_order_of_ids(feed):
     assert builder.close() == []
 
 
+def test_open_tracklets_are_those_that_will_be_kept_as_far_as_they_have_come(detections):
+    builder = TrackletBuilder("a", SETTINGS)
+    frames = pixel_frames(5)
+    for number, frame in enumerate(frames):
+        ids = [1, 2] if number < 2 else [1]
+        builder.add_frame(detections([moved(i) for i in ids], ids=ids), frame)
+        if number == 1:
+            assert builder.open_tracklets() == [], "too short so far"
+    [(tracklet, appearance)] = builder.open_tracklets()
+    assert (tracklet.key, tracklet.frame_indices.tolist()) == ("a/1", [0, 1, 2, 3, 4])
+    seen = appearance()
+    [(closed, whole)] = builder.close()
+    assert np.array_equal(closed.boxes, tracklet.boxes)
+    assert np.array_equal(whole.crops, seen.crops) and len(seen.crops)
+    assert builder.open_tracklets() == []
+
+
 def test_long_tracks_are_cut_into_parts(feed):
     builder = TrackletBuilder("a", SETTINGS)
     closed = []
