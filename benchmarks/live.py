@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import yaml
 from documents import document, start, write
-from live_parts import PERIOD_SECONDS, SPARED, Load, film, metrics, of_camera, run
+from live_parts import PASSAGE_SECONDS, PERIOD_SECONDS, SPARED, Load, film, metrics, of_camera, run
 from scipy import stats
 
 from pipeline.errors import UserError
@@ -41,6 +42,7 @@ GAP_SECONDS: Final = 0.5
 SETTLING: Final = 0.2
 """Share of a soak that is not judged: caches fill."""
 READY_WITHIN_SECONDS: Final = 300
+LAGS, STORE_LAGS = "lags.txt", "store-lags.txt"
 context = multiprocessing.get_context("spawn")
 
 
@@ -97,7 +99,7 @@ def quietly(load: Load, folder: Path, port: int) -> None:
     for name, number in (("output.json", 1), ("errors.txt", 2)):
         os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY), number)
     os.chdir(folder)
-    run(load, folder / "site.yaml", port, folder / "lags.txt")
+    run(load, folder / "site.yaml", port, folder / LAGS, folder / STORE_LAGS)
 
 
 def ended(cameras: BaseProcess, pipe: Connection) -> list[dict[str, Any]]:
@@ -117,56 +119,39 @@ def write_site(folder: Path, urls: list[str]) -> None:
     (folder / "site.yaml").write_text(yaml.safe_dump(tree))
 
 
-def measured(load: Load, seconds: float) -> dict[str, Any]:
+def measured(load: Load, seconds: float) -> dict[str, float]:
     """Lag, drops and CPU time of one load."""
     with tempfile.TemporaryDirectory() as name:
-        trial = Trial(load, Path(name))
-        lags = Path(name) / "lags.txt"
-        skipped, before = len(lags.read_text()), metrics(trial.port)
+        trial, files = Trial(load, Path(name)), [Path(name) / LAGS, Path(name) / STORE_LAGS]
+        skipped, before = [len(file.read_text()) for file in files], metrics(trial.port)
         cpu, began = trial.cpu_seconds(), time.monotonic()
         time.sleep(seconds)
-        after, cpu, passed = (
-            metrics(trial.port),
-            trial.cpu_seconds() - cpu,
-            time.monotonic() - began,
-        )
+        after, passed = metrics(trial.port), time.monotonic() - began
+        cpu = trial.cpu_seconds() - cpu
         _, stopping = trial.end()
-        found = [float(line) for line in lags.read_text()[skipped:].splitlines()[1:]]
-        stored = storing(Path(name) / "tracking.db")
+        frame_lags, store_lags = (
+            [1000 * float(line) for line in file.read_text()[since:].splitlines()[1:]]
+            for file, since in zip(files, skipped, strict=True)
+        )
     looked = np.subtract(trial.frames(after), trial.frames(before))
     each = range(load.cameras)
     came = [
         of_camera(after, "frames_total", c) - of_camera(before, "frames_total", c) for c in each
     ]
     return {
-        "cameras": load.cameras,
-        "size": list(load.size),
-        "detector": load.detector,
-        "overload": load.overload,
-        "seconds": round(passed, 1),
-        "frame_lag_ms": spread(1000 * np.array(found)),
-        "store_lag_ms": spread(1000 * np.array(stored)),
-        "frames_came": int(sum(came)),
-        "frames_looked_at": int(looked.sum()),
-        "dropped_share": round(1 - float(looked.sum()) / max(sum(came), 1), 4),
-        "fewest_and_most_of_a_camera": [int(looked.min()), int(looked.max())],
-        "cpu_cores_a_camera": round(cpu / passed / load.cameras, 3),
-        "stopping_seconds": round(stopping, 2),
+        **{f"frame_lag_{name}_ms": value for name, value in spread(frame_lags).items()},
+        **{f"store_lag_{name}_ms": value for name, value in spread(store_lags).items()},
+        "frames_a_second": float(looked.sum()) / passed,
+        "dropped_percent": 100 * (1 - float(looked.sum()) / max(sum(came), 1)),
+        "fewest_of_a_camera_percent": 100 * float(looked.min() / max(looked.max(), 1)),
+        "cpu_cores_a_camera": cpu / passed / load.cameras,
+        "stopping_seconds": stopping,
     }
 
 
-def storing(database: Path) -> list[float]:
-    """From the last box of each tracklet to its commit, seconds."""
-    query = "select (stored_at_us - end_us) / 1e6 from tracklet"
-    with closing(sqlite3.connect(database)) as connection:
-        return [float(seconds) for (seconds,) in connection.execute(query)]
-
-
-def spread(values: Any) -> dict[str, float] | None:
+def spread(values: list[float]) -> dict[str, Any]:
     """Median, 95th percentile and greatest; None of nothing."""
-    if not len(values):
-        return None
-    found = np.percentile(values, [50, 95, 100]).round(1).tolist()
+    found = np.percentile(values, [50, 95, 100]).tolist() if values else [None] * 3
     return dict(zip(("p50", "p95", "max"), found, strict=True))
 
 
@@ -184,17 +169,20 @@ def soak(minutes: float, seed: int) -> dict[str, Any]:
     judged = looks[int(SETTLING * len(looks)) :]
     hours = np.array([look["time"] - trial.began for look in judged]) / 3600
     return {
-        "minutes": minutes,
-        "faults": len(faults),
-        "memory_mb": trend(hours, [look["memory_mb"] for look in judged]),
-        "file_descriptors": trend(hours, [look["file_descriptors"] for look in judged]),
-        "threads": trend(hours, [look["threads"] for look in judged]),
-        "recovery_seconds": recoveries(faults, looks),
-        "passages_of_spared_cameras": passages,
-        "tracebacks": errors.count("Traceback"),
-        "restarts": max(sum(look["restarts"]) for look in looks),
-        "exit_code": report["exit_code"],
-        "stopping_seconds": round(stopping, 2),
+        "soak": {
+            "minutes": minutes,
+            "faults": len(faults),
+            "tracebacks": errors.count("Traceback"),
+            "restarts": max(sum(look["restarts"]) for look in looks),
+            "exit_code": report["exit_code"],
+            "stopping_seconds": stopping,
+        },
+        "trends": {
+            name: trend(hours, [look[name] for look in judged])
+            for name in ("memory_mb", "file_descriptors", "threads")
+        },
+        "passages of cameras without faults": passages,
+        "seconds until a frame comes again": recoveries(faults, looks),
     }
 
 
@@ -233,8 +221,9 @@ def trend(hours: Any, values: list[float]) -> dict[str, Any]:
         "first": round(y[0], 1),
         "last": round(y[-1], 1),
         "greatest": round(max(values), 1),
-        "slope_an_hour": round(float(fit.slope), 2),
-        "interval": [round(float(fit.slope) - half, 2), round(float(fit.slope) + half, 2)],
+        "slope_an_hour": float(fit.slope),
+        "at_least": float(fit.slope) - half,
+        "at_most": float(fit.slope) + half,
     }
 
 
@@ -242,32 +231,42 @@ def recoveries(faults: list[dict[str, Any]], looks: list[dict[str, Any]]) -> dic
     """From the end of each fault to the next frame looked at, backoff included; by its kind."""
     times = np.array([look["time"] for look in looks])
     found: dict[str, list[float]] = {}
-    never = 0
+    never: Counter[str] = Counter()
     for fault in faults:
-        frames = np.array([look["frames"][fault["camera"]] for look in looks])
+        kind, frames = fault["kind"], np.array([look["frames"][fault["camera"]] for look in looks])
         first = int(np.searchsorted(times, fault["ended"]))
         later = np.flatnonzero(frames[first:] > frames[min(first, len(frames) - 1)])
         if len(later):
-            took = float(times[first + later[0]] - fault["ended"])
-            found.setdefault(fault["kind"], []).append(took)
+            found.setdefault(kind, []).append(float(times[first + later[0]] - fault["ended"]))
         else:
-            never += 1
-    of_kinds = {kind: spread(seconds) for kind, seconds in sorted(found.items())}
-    return {"not_before_the_end": never, **of_kinds}
+            never[kind] += 1
+    return {
+        kind: {
+            "times": len(found.get(kind, [])) + never[kind],
+            "not_before_the_end": never[kind],
+            **spread(found.get(kind, [])),
+        }
+        for kind in sorted(found.keys() | never.keys())
+    }
 
 
-def found_passages(database: Path, began: float, until: float) -> list[dict[str, int]]:
-    """Of each camera without faults: passages that lie within the time, and those found."""
+def found_passages(database: Path, began: float, until: float) -> dict[str, dict[str, int]]:
+    """Of each camera without faults: passages that lie within the time, and those found.
+
+    The stub goes by the clock at which it looks, which is a little after the picture was taken.
+    """
     first, last = int(began // PERIOD_SECONDS) + 1, int(until // PERIOD_SECONDS)
     query = (
         "select start_us / 1e6 from tracklet join camera on camera.id = camera_id where name = ?"
     )
-    found = []
+    found = {}
     with closing(sqlite3.connect(database)) as connection:
         for camera in range(SPARED):
             starts = [row[0] for row in connection.execute(query, (f"c{camera}",))]
-            seen = {int(start // PERIOD_SECONDS) for start in starts}
-            found.append({"came": last - first, "found": len(seen & set(range(first, last)))})
+            pause = PERIOD_SECONDS - PASSAGE_SECONDS
+            seen = {int((start + pause / 2) // PERIOD_SECONDS) for start in starts}
+            came = set(range(first, last))
+            found[f"camera {camera}"] = {"came": len(came), "found": len(seen & came)}
     return found
 
 
@@ -279,6 +278,12 @@ def loads() -> list[Load]:
     return plain + [Load(n, size, RATE, "stub", OVERLOAD) for size in SIZES for n in CAMERAS]
 
 
+def name_of(load: Load) -> str:
+    width, height = load.size
+    words = f"{load.cameras} cameras, {width}x{height}, {load.detector} detector"
+    return words + (f", {load.overload:g}x overload" if load.overload else "")
+
+
 def in_rounds(rounds: int, measure: Callable[[Load], dict[str, Any]]) -> list[dict[str, Any]]:
     """Every load once a round; who comes first moves on."""
     found = []
@@ -286,9 +291,27 @@ def in_rounds(rounds: int, measure: Callable[[Load], dict[str, Any]]) -> list[di
         some = loads()
         at = number * len(some) // rounds
         for load in some[at:] + some[:at]:
-            found.append({"round": number, **measure(load)})
+            found.append({"round": number, "load": name_of(load), "measures": measure(load)})
             print(found[-1], flush=True)
     return found
+
+
+def summarised(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Median, least and greatest of each load's measures."""
+    by_load: dict[str, list[dict[str, float]]] = {name_of(load): [] for load in loads()}
+    for each in runs:
+        by_load[each["load"]].append(each["measures"])
+    return {
+        load: {
+            name: {
+                "median": float(np.median([one[name] for one in measures])),
+                "min": min(one[name] for one in measures),
+                "max": max(one[name] for one in measures),
+            }
+            for name in measures[0]
+        }
+        for load, measures in by_load.items()
+    }
 
 
 def main() -> None:
@@ -300,11 +323,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     if arguments.soak:
-        content = document("live", arguments.seed, soak=soak(arguments.soak, arguments.seed))
-        print(json.dumps(content["soak"], indent=2))
+        found = soak(arguments.soak, arguments.seed)
+        content = document("live", arguments.seed, summary=found)
+        print(json.dumps(found, indent=2))
     else:
-        rounds = in_rounds(arguments.rounds, lambda load: measured(load, arguments.seconds))
-        content = document("live", None, runs=rounds)
+        runs = in_rounds(arguments.rounds, lambda load: measured(load, arguments.seconds))
+        content = document("live", None, runs=runs, summary=summarised(runs))
     write(content, arguments.output)
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import supervision as sv
 import typer
 
-from pipeline.types import Frame, ImageArray
+from pipeline.types import EncodedTracklet, Frame, ImageArray
 from tests.cameras.rtsp.server import Behaviour, RtspServer
 
 VIDEO: Final = Path(__file__).resolve().parents[1] / "demo/videos/court.mp4"
@@ -186,13 +186,23 @@ def person(image: ImageArray, now: float) -> sv.Detections:
     return sv.Detections(xyxy=box, confidence=np.full(1, 0.9, np.float32))
 
 
-def run(load: Load, config: Path, port: int, lags: Path) -> None:
-    """The process of the run: as the command line does it, each frame's lag written down."""
+def run(load: Load, config: Path, port: int, lags: Path, store_lags: Path) -> None:
+    """The process of the run: as the command line does it, with lags written down.
+
+    Args:
+        load: What it has to do.
+        config: The site file.
+        port: Of its metrics.
+        lags: Gets a line a frame, from its time to the end of its tracking, seconds.
+        store_lags: Gets a line a box, from its time to its commit.
+    """
     from cameras.detection_service import DetectionService
     from cameras.following import Follower
     from commands import run as command
+    from storage.store import Store
 
-    see, guard = Follower.see, threading.Lock()
+    see, add, guard = Follower.see, Store.add_tracklets, threading.Lock()
+    until_us: dict[str, int] = {}
 
     def timed(self: Follower, detections: sv.Detections, frame: Frame) -> None:
         see(self, detections, frame)
@@ -200,11 +210,23 @@ def run(load: Load, config: Path, port: int, lags: Path) -> None:
             # Not into a list: it would grow, and memory is measured.
             file.write(f"{time.time() - frame.timestamp_us / 1e6:.4f}\n")
 
+    def stored(self: Store, run_id: int, encoded: Sequence[EncodedTracklet]) -> int:
+        new, now = add(self, run_id, encoded), time.time()
+        for item in encoded:
+            times = item.tracklet.timestamps_us
+            later = times[times > until_us.pop(item.tracklet.key, 0)]
+            written.writelines(f"{now - each / 1e6:.4f}\n" for each in later.tolist())
+            if item.is_open:
+                until_us[item.tracklet.key] = item.tracklet.end_us
+        return new
+
     def stubbed(_: object) -> tuple[DetectionService, str]:
         return DetectionService(stub(load), max_batch=1), "stub"
 
     with ExitStack() as stack:
         file = stack.enter_context(lags.open("w"))
+        written = stack.enter_context(store_lags.open("w"))
+        stack.enter_context(patch.object(Store, "add_tracklets", stored))
         stack.enter_context(patch.object(Follower, "see", timed))
         if load.detector == "stub":
             stack.enter_context(patch.object(command, "_detection", stubbed))

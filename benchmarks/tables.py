@@ -24,6 +24,7 @@ SECTIONS: Final = {
     "clustering": "Correlation clustering",
     "trajectory_store": "The trajectory store",
     "end_to_end": "End to end",
+    "live": "Live cameras",
     "retrieval": "Scoring of retrieval, at the size of Market-1501",
     "ranking": "Ways of ranking",
     "simulation": "Simulation",
