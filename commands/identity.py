@@ -8,18 +8,17 @@ from typing import Annotated
 import typer
 
 from commands.options import (
-    DEFAULT_DATABASE,
     Database,
     Json,
     RunNumber,
+    opened_run,
     print_json,
     print_table,
 )
-from storage import edits, queries
+from storage import edits
 from storage.edits import EditReport
 from storage.erasure import erase_identity
 from storage.person import export_identity
-from storage.store import open_store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,10 +40,8 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Two identities are one person."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
-        report = edits.merge(store, run_id, identity, other)
-    _tell(report, as_json=as_json)
+    with opened_run(database, run_number) as (store, run_id):
+        _tell(edits.merge(store, run_id, identity, other), as_json=as_json)
 
 
 @app.command()
@@ -55,10 +52,8 @@ def split(
     as_json: Json = False,
 ) -> None:
     """These tracklets are somebody else: one person, with a new number."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
-        report = edits.split(store, run_id, tracklets)
-    _tell(report, as_json=as_json)
+    with opened_run(database, run_number) as (store, run_id):
+        _tell(edits.split(store, run_id, tracklets), as_json=as_json)
 
 
 @app.command()
@@ -69,10 +64,8 @@ def reject(
     as_json: Json = False,
 ) -> None:
     """This tracklet is not the person it is linked to; whose it is is not said."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
-        report = edits.reject(store, run_id, tracklet)
-    _tell(report, as_json=as_json)
+    with opened_run(database, run_number) as (store, run_id):
+        _tell(edits.reject(store, run_id, tracklet), as_json=as_json)
 
 
 @app.command()
@@ -84,10 +77,8 @@ def relabel(
     as_json: Json = False,
 ) -> None:
     """These tracklets are another person, who has a number already."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
-        report = edits.relabel(store, run_id, tracklets, to)
-    _tell(report, as_json=as_json)
+    with opened_run(database, run_number) as (store, run_id):
+        _tell(edits.relabel(store, run_id, tracklets, to), as_json=as_json)
 
 
 @app.command()
@@ -98,18 +89,15 @@ def confirm(
     as_json: Json = False,
 ) -> None:
     """All tracklets of an identity are one person, and no thing."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
-        report = edits.confirm(store, run_id, identity)
-    _tell(report, as_json=as_json)
+    with opened_run(database, run_number) as (store, run_id):
+        _tell(edits.confirm(store, run_id, identity), as_json=as_json)
 
 
 @app.command()
 def undo(database: Database = None, run_number: RunNumber = None, as_json: Json = False) -> None:
     """Take the newest edit of a run back; again: the one before it."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        report = edits.undo(store, queries.resolve_run(store, run_number))
-    _tell(report, as_json=as_json)
+    with opened_run(database, run_number) as (store, run_id):
+        _tell(edits.undo(store, run_id), as_json=as_json)
 
 
 @app.command()
@@ -123,8 +111,7 @@ def name(
     as_json: Json = False,
 ) -> None:
     """Give an identity a name, where the site file's storage.names allowed that; not undone."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         edits.name(store, run_id, identity, words or None)
     if as_json:
         print_json({"run": run_id, "identity": identity, "name": words or None})
@@ -138,8 +125,7 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Erase everything about one person, for good; what was exported or rendered is not reached."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         if sys.stdin.isatty():
             typer.confirm(f"erase identity {identity} of run {run_id} for good?", abort=True)
         report = erase_identity(store, run_id, identity)
@@ -160,8 +146,8 @@ def export(
     run_number: RunNumber = None,
 ) -> None:
     """Everything about one person in one file: ways, points, pictures, embeddings, decisions."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        export_identity(store, queries.resolve_run(store, run_number), identity, output)
+    with opened_run(database, run_number) as (store, run_id):
+        export_identity(store, run_id, identity, output)
     print(output, file=sys.stderr)
 
 

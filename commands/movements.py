@@ -1,20 +1,18 @@
 """Commands of `query` about many people: who was with whom, where they go, how long it takes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from commands.options import (
-    DEFAULT_DATABASE,
     AsOf,
     Database,
     From,
     Json,
     RunNumber,
     To,
+    opened_run,
     parse_as_of,
     period_of,
     print_json,
@@ -25,7 +23,6 @@ from commands.sites import calibrations_of, site_of_run
 from storage import meetings, queries
 from storage import movements as moving
 from storage.movements import Spread, Visit
-from storage.store import Store, open_store
 
 SPREAD = ("number", "least s", "median s", "mean s", "90 % s", "most s")
 
@@ -54,7 +51,7 @@ def together(
 ) -> None:
     """Who was with whom: in view of one camera at once, or close together on the floor."""
     period, as_of_us = period_of(begin, end), parse_as_of(as_of)
-    with _opened(database, run_number) as (store, run_id):
+    with opened_run(database, run_number) as (store, run_id):
         if identity is not None:
             queries.trajectory(store, run_id, identity, as_of_us=as_of_us)  # it must be there
         about = identity, period
@@ -119,7 +116,7 @@ def passed(
     as_json: Json = False,
 ) -> None:
     """Who was at one camera and then at another."""
-    with _opened(database, run_number) as (store, run_id):
+    with opened_run(database, run_number) as (store, run_id):
         for camera in (origin, destination):
             queries.presence(store, run_id, camera, 0, 0)  # it must be there
         visits = moving.visits(store, run_id, period_of(begin, end), as_of_us=parse_as_of(as_of))
@@ -179,13 +176,6 @@ def transitions(
     )
 
 
-@contextmanager
-def _opened(database: str | None, run_number: int | None) -> Iterator[tuple[Store, int]]:
-    """The store, and the run that is asked."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        yield store, queries.resolve_run(store, run_number)
-
-
 def _visits(
     begin: str | None,
     end: str | None,
@@ -195,7 +185,7 @@ def _visits(
 ) -> tuple[list[Visit], int]:
     """Visits of a period, and the number of the run."""
     period, as_of_us = period_of(begin, end), parse_as_of(as_of)
-    with _opened(database, run_number) as (store, run_id):
+    with opened_run(database, run_number) as (store, run_id):
         return moving.visits(store, run_id, period, as_of_us=as_of_us), run_id
 
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from pipeline.errors import UserError
 from pipeline.timestamps import from_iso, to_iso
 from pipeline.types import ImageArray
-from storage.queries import ALWAYS, Period
+from storage.queries import ALWAYS, Period, resolve_run
+from storage.store import Store, open_store
 
 DEFAULT_DATABASE = "sqlite:///tracking.db"
 BACK_FROM_NOW = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
@@ -47,6 +48,17 @@ RunNumber = Annotated[
 
 Watch = Callable[[str, int, int], None]
 """Told what is being done, how much of it, of how much."""
+
+
+@contextmanager
+def opened_run(database: str | None, run_number: int | None) -> Iterator[tuple[Store, int]]:
+    """The store, and the run that is asked; by default its newest.
+
+    Raises:
+        StoreError: The store cannot be opened, or has no such run.
+    """
+    with open_store(database or DEFAULT_DATABASE, create=False) as store:
+        yield store, resolve_run(store, run_number)
 
 
 def parse_time(option: str, words: str) -> int:

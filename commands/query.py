@@ -9,13 +9,13 @@ import typer
 
 from commands import movements, reasons, search
 from commands.options import (
-    DEFAULT_DATABASE,
     AsOf,
     Database,
     From,
     Json,
     RunNumber,
     To,
+    opened_run,
     parse_as_of,
     period_of,
     print_json,
@@ -29,7 +29,6 @@ from storage import queries
 from storage.explanations import why as explain
 from storage.paths import Place, paths, presence_in_zone
 from storage.queries import Passage, Wanted
-from storage.store import open_store
 
 app = typer.Typer(no_args_is_help=True, help="Ask who was where, when, and how we know.")
 
@@ -57,8 +56,7 @@ def identities(
 ) -> None:
     """Everybody that the run knows: where and when first and last seen."""
     wanted = Wanted(period_of(begin, end), camera, least_cameras, least_seconds)
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         people = queries.identities(
             store, run_id, wanted, things=things, as_of_us=parse_as_of(as_of)
         )
@@ -92,8 +90,7 @@ def trajectory(
     Confidence: how surely a passage is of the same person as the others.
     """
     ways: dict[str, list[Place]] = {}
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         passages = queries.trajectory(store, run_id, identity, as_of_us=parse_as_of(as_of))
         if path:
             calibrations = calibrations_of(site_of_run(store, run_id))
@@ -145,8 +142,7 @@ def presence(
     """Who was at a camera, or in a zone of its image, between two times."""
     period, as_of_us = period_of(begin, end), parse_as_of(as_of)
     corners = None if zone is None else parse_zone(zone)
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         if corners is None:
             times = period.from_us, period.to_us
             passages = queries.presence(store, run_id, camera, *times, as_of_us=as_of_us)
@@ -190,8 +186,7 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Why a tracklet has its identity: the evidence, the strongest pairs, the closest rivals."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         explanation = explain(store, run_id, tracklet, as_of_us=parse_as_of(as_of))
         if picture is not None:
             keys = [explanation.tracklet, *(pair.tracklet for pair in explanation.pairs)]

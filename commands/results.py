@@ -16,6 +16,7 @@ from commands.options import (
     Database,
     Json,
     RunNumber,
+    opened_run,
     print_json,
     print_table,
 )
@@ -67,8 +68,7 @@ def export(
     """Write a run's boxes with their identities in a format that others read."""
     if fill_gaps and file_format is not ExportFormat.MOT:
         raise typer.BadParameter("only for --format mot", param_hint="--fill-gaps")
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         written = _exported(store, run_id, output, file_format, fill_gaps=fill_gaps)
         log_export(store, run_id, {"format": file_format.value, "files": len(written)})
     for path in written:
@@ -134,8 +134,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a run: HOTA, IDF1 and CLEAR, per camera and over all; how pure its tracklets are."""
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         names = queries.cameras(store, run_id)
         truth = load_ground_truth(ground_truth, names)
         found = {name: _camera_tracks(store, run_id, name) for name in names}

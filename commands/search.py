@@ -10,13 +10,13 @@ import numpy as np
 import typer
 
 from commands.options import (
-    DEFAULT_DATABASE,
     AsOf,
     Database,
     From,
     Json,
     RunNumber,
     To,
+    opened_run,
     parse_as_of,
     period_of,
     print_json,
@@ -32,7 +32,7 @@ from storage import queries
 from storage.explanations import KEY
 from storage.search.gallery import SearchGallery, encoder_of
 from storage.search.ranking import Hit, Search, Shown
-from storage.store import Store, open_store
+from storage.store import Store
 
 Crops = dict[str, ImageArray]
 """Pictures of people, 256x128, by the names that a user gave them."""
@@ -79,8 +79,7 @@ def search(
     wanted, others = _named(images or [], tracklets or []), _sorted(unlike or [])
     if box is not None and len(images or []) != 1:
         raise UserError("--box: expected one picture that it lies in")
-    with open_store(database or DEFAULT_DATABASE, create=False) as store:
-        run_id = queries.resolve_run(store, run_number)
+    with opened_run(database, run_number) as (store, run_id):
         crops = {
             name: read_person(Path(name), box if name in map(str, images or []) else None)
             for name, is_picture in {**wanted, **others}.items()
