@@ -24,6 +24,7 @@ from pipeline.association.metric.training.tracklets import LabelledTracklets, jo
 from pipeline.association.metric.training.training import train
 from pipeline.association.resolver import Edits, Knowledge, Measure, associate, pose
 from pipeline.association.seen import Seen
+from pipeline.reid.ranking.expansion import expanded_gallery
 from pipeline.types import Embedding, IntArray, NoEmbedding, Tracklet
 
 WINDOW_S: Final = 120.0
@@ -103,6 +104,20 @@ def by_plain_cosine(recording: Recording) -> IntArray:
     keys = (tracklet.key for tracklet in seen.tracklets)
     numbers = dict(zip(keys, clusters, strict=True))
     return np.array([numbers[tracklet.key] for tracklet in recording.tracklets], np.int64)
+
+
+def expanded(recording: Recording) -> IntArray:
+    """Identities (N,) where each embedding has been moved towards those most like it.
+
+    Of the ways of re-ranking the one that gives embeddings again, so that all else stays as it is.
+    """
+    rows = [row for row, one in enumerate(recording.embeddings) if isinstance(one, Embedding)]
+    known = [one for one in recording.embeddings if isinstance(one, Embedding)]
+    moved = expanded_gallery(np.stack([one.vector for one in known]))
+    embeddings = list(recording.embeddings)
+    for row, one, vector in zip(rows, known, moved, strict=True):
+        embeddings[row] = Embedding(vector, one.encoder)
+    return decided(replace(recording, embeddings=embeddings), knowledge(recording))
 
 
 def cautious(recording: Recording, least_confidence: float) -> IntArray:
