@@ -1,11 +1,9 @@
 """Closed tracklets of all cameras on their way to the store: embedded, with thumbnails."""
 
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Protocol
 
 import cv2
@@ -13,6 +11,7 @@ import numpy as np
 
 from pipeline.config import Thumbnails
 from pipeline.reid.splitting import TrackletSplitter
+from pipeline.stage import Stage
 from pipeline.types import (
     CROP_HEIGHT_PX,
     CROP_WIDTH_PX,
@@ -36,7 +35,6 @@ FACE_HEIGHT_PX: Final = THUMBNAIL_HEIGHT_PX // 4
 FACE_BLOCKS: Final = (4, 2)
 """Colours that are left of it, across and down: hair and skin, but nobody."""
 WAITING_TRACKLETS: Final = 64
-"""Cameras wait when this many tracklets do: memory stays bounded."""
 WAITING_OPEN: Final = WAITING_TRACKLETS // 2
 """From here on there is no time for open ones."""
 TRACKLETS_AT_ONCE: Final = 16
@@ -115,7 +113,7 @@ class _Waiting:
     is_open: bool
 
 
-class EncodingStage:
+class EncodingStage(Stage[_Waiting]):
     """A thread that encodes the tracklets that wait, so that cameras need not wait for it.
 
     Args:
@@ -132,43 +130,15 @@ class EncodingStage:
         deliver: Callable[[EncodedTracklet], None],
         thumbnails: Thumbnails,
     ) -> None:
+        super().__init__("encoder", WAITING_TRACKLETS)
         self._encoder_of = encoder_of
         self._splitter = splitter
         self._deliver = deliver
         self._thumbnails = thumbnails
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING_TRACKLETS)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._serve, name="encoder", daemon=True)
-
-    def __enter__(self) -> "EncodingStage":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        if error is None:
-            self.check()
-
-    def check(self) -> None:
-        """Raise what has stopped this stage, if anything has."""
-        if self._failure is not None:
-            raise self._failure
-
-    @property
-    def waiting(self) -> int:
-        """Tracklets that wait."""
-        return self._queue.qsize()
 
     def put(self, tracklet: Tracklet, appearance: Appearance) -> None:
         """Hand over a tracklet; waits while too many do. Raises what has stopped this stage."""
-        self.check()
-        self._queue.put(_Waiting(tracklet, appearance, is_open=False))
+        self._put(_Waiting(tracklet, appearance, is_open=False))
 
     def put_open(self, tracklet: Tracklet, appearance: Appearance) -> bool:
         """Hand over one that is still open, if there is time for it; whether there is.
@@ -180,20 +150,8 @@ class EncodingStage:
         # Closed ones come first: nothing else tells what an open one will.
         if self.waiting >= WAITING_OPEN:
             return False
-        self._queue.put(_Waiting(tracklet, appearance, is_open=True))
+        self._put(_Waiting(tracklet, appearance, is_open=True))
         return True
-
-    def _serve(self) -> None:
-        ended = False
-        while not ended:
-            batch, ended = self._next_batch()
-            if self._failure is not None:
-                continue  # drained, so that no camera waits for ever
-            try:
-                self._encode(batch)
-            # Kept for the threads that put; the first failure is the one to report.
-            except BaseException as error:
-                self._failure = error
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
         """What waits, at least one and not too many, and whether that was all there will be."""
@@ -207,7 +165,7 @@ class EncodingStage:
                 item = self._queue.get_nowait()
         return batch, item is None
 
-    def _encode(self, batch: Sequence[_Waiting]) -> None:
+    def _work(self, batch: list[_Waiting]) -> None:
         """Frames encoder by encoder, the rest in the order of arrival."""
         encoders = [self._encoder_of(item.appearance) for item in batch]
         frames: dict[int, FloatArray] = {}

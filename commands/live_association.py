@@ -1,16 +1,16 @@
 """Who is who while cameras run: tracklets get identities as soon as they are stored."""
 
 import queue
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from types import TracebackType
+from typing import Self
 
 from pipeline.association.engine import AssociationEngine
 from pipeline.association.floor_fit import CameraFit
 from pipeline.association.resolver import Edits, Knowledge
+from pipeline.stage import Stage
 from pipeline.types import Embedding, EncodedTracklet, Link, NoEmbedding, Tracklet
 from storage import edits
 from storage.linking import EditedMeanwhileError, EditsVersion
@@ -20,14 +20,13 @@ WINDOW_SECONDS = 600.0
 """What ended no longer ago may still change its identity."""
 RESOLVE_EVERY_SECONDS = 60.0
 WAITING_BATCHES = 1000
-"""Whoever puts waits when this many do: memory stays bounded."""
 
 
-class LiveAssociation:
+class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
     """The association of a live run, in a thread of its own.
 
     Tracklets get a provisional identity when they come, and are decided anew every minute; at the
-    end all in the window once more. After a failure every call raises it.
+    end all in the window once more.
 
     Args:
         store: Where tracklets are, and links go.
@@ -43,6 +42,7 @@ class LiveAssociation:
         knowledge: Knowledge,
         resolve_every_seconds: float = RESOLVE_EVERY_SECONDS,
     ) -> None:
+        super().__init__("association", WAITING_BATCHES)
         self._store = store
         self._run_id = run_id
         self._every_seconds = resolve_every_seconds
@@ -51,25 +51,12 @@ class LiveAssociation:
         self._engine = AssociationEngine(knowledge, WINDOW_SECONDS)
         self._edits = EditsVersion(0, 0)
         self._newest_us = 0
-        self._queue: queue.Queue[Sequence[EncodedTracklet] | None] = queue.Queue(WAITING_BATCHES)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._serve, name="association", daemon=True)
+        self._resolve_at = 0.0
 
-    def __enter__(self) -> "LiveAssociation":
+    def __enter__(self) -> Self:
         self._remember()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        if error is None:
-            self.check()
+        self._resolve_at = time.monotonic() + self._every_seconds
+        return super().__enter__()
 
     @property
     def fits(self) -> tuple[CameraFit, ...]:
@@ -86,8 +73,7 @@ class LiveAssociation:
 
         Open ones get an identity once they have an embedding, and may get another by a later one.
         """
-        self.check()
-        self._queue.put(
+        self._put(
             [each for each in stored if not each.is_open or isinstance(each.embedding, Embedding)]
         )
 
@@ -96,39 +82,28 @@ class LiveAssociation:
         self._knowledge, self._is_outdated = knowledge, True
         self.put([])
 
-    def check(self) -> None:
-        """Raise what has stopped the association, if anything has."""
-        if self._failure is not None:
-            raise self._failure
+    def _work(self, batch: list[Sequence[EncodedTracklet]]) -> None:
+        self._relearn()
+        latest = {each.tracklet.key: each for each in chain.from_iterable(batch)}
+        self._add([(each.tracklet, each.embedding) for each in latest.values()])
+        if time.monotonic() >= self._resolve_at:
+            self._resolve()
+            self._resolve_at = time.monotonic() + self._every_seconds
 
-    def _serve(self) -> None:
-        ended = False
-        resolve_at = time.monotonic() + self._every_seconds
-        while not ended:
-            some, ended = self._next(resolve_at)
-            try:
-                if self._failure is None:
-                    self._relearn()
-                    latest = {each.tracklet.key: each for each in some}
-                    self._add([(each.tracklet, each.embedding) for each in latest.values()])
-                    if ended or time.monotonic() >= resolve_at:
-                        self._resolve()
-                        resolve_at = time.monotonic() + self._every_seconds
-            # Kept for the threads that put, whatever it is.
-            except BaseException as error:
-                self._failure = error
+    def _end(self) -> None:
+        self._resolve()
 
-    def _next(self, until: float) -> tuple[list[EncodedTracklet], bool]:
-        """All that waits, or comes first until then; and whether that was all."""
-        batches: list[Sequence[EncodedTracklet]] = []
+    def _next_batch(self) -> tuple[list[Sequence[EncodedTracklet]], bool]:
+        """All that waits, or comes first until it is time to decide anew."""
+        batch: list[Sequence[EncodedTracklet]] = []
         try:
-            item = self._queue.get(timeout=max(until - time.monotonic(), 0))
+            item = self._queue.get(timeout=max(self._resolve_at - time.monotonic(), 0))
             while item is not None:
-                batches.append(item)
+                batch.append(item)
                 item = self._queue.get_nowait()
         except queue.Empty:
-            return list(chain.from_iterable(batches)), False
-        return list(chain.from_iterable(batches)), True
+            return batch, False
+        return batch, True
 
     def _relearn(self) -> None:
         if self._is_outdated:
