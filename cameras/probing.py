@@ -22,6 +22,7 @@ class Probe:
     Attributes:
         camera_id: Which camera.
         kind: live, recorded frames, or recorded rows.
+        is_paused: Whether nobody is to look at it: it was not opened.
         message: Why it cannot be opened; empty where it can.
         codec: As libav names it; empty for recordings.
         width: Pixels; 0 where there are none.
@@ -35,6 +36,7 @@ class Probe:
 
     camera_id: str
     kind: str
+    is_paused: bool = False
     message: str = ""
     codec: str = ""
     width: int = 0
@@ -51,10 +53,12 @@ def probe_all(
     seconds: float,
     patience: Patience = Patience(),  # noqa: B008 (frozen)
 ) -> list[Probe]:
-    """Open all cameras of a site at once, and look at live ones for so long."""
+    """Open all cameras of a site at once, not those that are paused; look at live ones so long."""
     steady = SteadyClock()
 
     def probe(camera: Camera) -> Probe:
+        if not camera.enabled:
+            return Probe(camera.id, _kind(camera), is_paused=True)
         if isinstance(camera, VideoCamera) and camera.is_live:
             with closing(LiveSource(camera, site, steady, patience)) as source:
                 return _of_live(source, seconds)
@@ -62,6 +66,12 @@ def probe_all(
 
     with ThreadPoolExecutor(len(site.cameras)) as pool:
         return list(pool.map(probe, site.cameras))
+
+
+def _kind(camera: Camera) -> str:
+    if isinstance(camera, VideoCamera) and camera.is_live:
+        return "live"
+    return "frames" if isinstance(camera, PixelCamera) else "rows"
 
 
 def _of_live(source: LiveSource, seconds: float) -> Probe:
@@ -90,8 +100,7 @@ def _of_live(source: LiveSource, seconds: float) -> Probe:
 
 
 def _of_recording(camera: Camera, site: Site) -> Probe:
-    is_pixels = isinstance(camera, PixelCamera)
-    found = Probe(camera.id, "frames" if is_pixels else "rows")
+    found = Probe(camera.id, _kind(camera))
     try:
         return _opened(found, camera, site)
     except UserError as error:

@@ -34,7 +34,10 @@ def probe(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Open each camera: codec, size, rate, whose clock dates it and how far that is off."""
+    """Open each camera: codec, size, rate, whose clock dates it and how far that is off.
+
+    Cameras that are paused (`enabled: false`) are named, and not opened.
+    """
     found = probe_all(load_site(config), seconds)
     if snapshots is not None:
         _write(snapshots, found)
@@ -55,7 +58,8 @@ def probe(
 def _plain(found: Probe) -> dict[str, Any]:
     return {
         "kind": found.kind,
-        "works": not found.message,
+        "paused": found.is_paused,
+        "works": None if found.is_paused else not found.message,
         "problem": found.message,
         "codec": found.codec,
         "size": [found.width, found.height],
@@ -69,12 +73,12 @@ def _plain(found: Probe) -> dict[str, Any]:
 def _row(found: Probe) -> Sequence[object]:
     return (
         found.camera_id,
-        found.kind,
+        f"{found.kind}, paused" if found.is_paused else found.kind,
         found.codec,
         f"{found.width}x{found.height}" if found.width else "",
         f"{found.rate_hz:g}/s" if found.rate_hz else "",
         found.frames or "",
-        found.clock.value if found.kind == "live" else "",
+        found.clock.value if found.kind == "live" and not found.is_paused else "",
         "" if found.offset_ms is None else f"{found.offset_ms:+.0f} ms",
         found.message,
     )

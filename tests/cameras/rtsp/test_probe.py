@@ -80,3 +80,23 @@ def test_a_table_without_json(
     assert result.returncode == 0, result.stderr
     assert "h264" in result.stdout
     assert "128x96" in result.stdout
+
+
+def test_paused_cameras_are_not_opened(
+    rtsp_camera: Callable[..., RtspServer], pipeline: Run, tmp_path: Path
+) -> None:
+    server = rtsp_camera()
+    cameras = [
+        {"id": "yard", "video": server.url(), "enabled": False},
+        {"id": "hall", "video": "not-there.mp4", "enabled": False},
+    ]
+    site = {"site": "plaza", "cameras": cameras}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    result = pipeline("cameras", "probe", "site.yaml", "--json", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert server.requests == []
+    found = json.loads(result.stdout)["cameras"]
+    told = {name: (each["kind"], each["paused"], each["works"]) for name, each in found.items()}
+    assert told == {"yard": ("live", True, None), "hall": ("frames", True, None)}
+    table = pipeline("cameras", "probe", "site.yaml", folder=tmp_path).stdout
+    assert "live, paused" in table and "frames, paused" in table
