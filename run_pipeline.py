@@ -1,6 +1,13 @@
 """Multi-camera person tracking that you can query: the command line."""
 
+import signal
 import sys
+
+if __name__ == "__main__" and sys.argv[1:2] == ["run"]:
+    # The imports below take seconds. A SIGHUP is held by the kernel until the run listens to it:
+    # it must not end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
 from pathlib import Path
 from typing import Annotated
 

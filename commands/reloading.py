@@ -52,15 +52,17 @@ class SiteReload:
 
     @contextmanager
     def asked_by_hangup(self) -> Iterator[None]:
-        """SIGHUP asks for it."""
+        """SIGHUP asks for it, also one that the process has held back since its start."""
 
         def ask(*_: object) -> None:
             self._is_due = True
 
         previous = signal.signal(signal.SIGHUP, ask)
+        held = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         try:
             yield
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
             signal.signal(signal.SIGHUP, previous)
 
     def when_asked(self, pool: Pool, workers: CameraWorkers) -> None:

@@ -15,6 +15,8 @@ from tests.cameras.rtsp.live_run import WITHIN_SECONDS, LiveRun, free_port, metr
 from tests.cameras.rtsp.server import RtspServer
 from tests.cameras.rtsp.test_live_run import BLUE, RATE, RED, SIZE, walk, write_site
 
+MASKS = ("SigBlk", "SigIgn", "SigCgt")
+
 
 def edit(folder: Path, *cameras: dict[str, Any], **keys: object) -> None:
     """The site file with these cameras instead, and other settings."""
@@ -131,3 +133,38 @@ def test_a_file_that_is_no_good_changes_nothing(
     assert code == 0, errors
     assert list(json.loads(output)["cameras"]) == ["north"]
     assert errors.count("; the run goes on as before\n") == 3
+
+
+def is_deadly(status: str) -> bool:
+    """Whether SIGHUP would end a process, by its /proc/PID/status."""
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line[:6] in MASKS]
+    return not any(mask >> (signal.SIGHUP - 1) & 1 for mask in masks)
+
+
+def test_a_hangup_while_it_starts_is_remembered(
+    rtsp_camera: Callable[..., RtspServer],
+    run_live: Callable[..., LiveRun],
+    tmp_path: Path,
+    toy_detector: Path,
+    toy_encoder: Path,
+) -> None:
+    servers = {name: rtsp_camera(picture=walk(RED), size=SIZE, rate=RATE) for name in ("n", "g")}
+    write_site(tmp_path, toy_detector, toy_encoder, {"n": servers["n"].url()})
+    port = free_port()
+    run = run_live("--metrics", str(port))
+    told = Path(f"/proc/{run.process.pid}/status")
+    while is_deadly(told.read_text()):
+        assert run.process.poll() is None, run.errors
+        assert not run.database.exists(), "it has begun, and SIGHUP would end it"
+        time.sleep(0.01)
+    run.process.send_signal(signal.SIGHUP)
+    while not run.database.exists():  # it has read the site file, and listens to nothing yet
+        assert run.process.poll() is None, run.errors
+        time.sleep(0.01)
+    edit(tmp_path, *({"id": name, "video": each.url()} for name, each in servers.items()))
+    run.process.send_signal(signal.SIGHUP)
+    run.until_stored(1)
+    until_told(run, port, 'camera_up{camera="n"} 1.0', 'camera_up{camera="g"} 1.0')
+    code, _, errors = run.end(signal.SIGTERM)
+    assert code == 0, errors
+    assert "g: added" in errors.splitlines()
