@@ -146,19 +146,20 @@ def test_streamed_by_its_cameras_it_has_the_identities_of_its_recording(
     pipeline("simulate", "tiny.yaml", "--output", str(site), folder=tmp_path)
     videos = {name: site / f"videos/{name}.mp4" for name in CAMERAS}
     truth = Truth.of(site / "ground_truth")
-    write_site(tmp_path / "recorded", site, {name: str(path) for name, path in videos.items()})
-    done = pipeline("run", "site.yaml", folder=tmp_path / "recorded")
-    assert done.returncode == 0, done.stderr
-    recorded = who_is_who(tmp_path / "recorded/tracking.db", truth, START_US)
-    assert recorded == {frozenset((name, person) for name in CAMERAS) for person in (1, 2, 3)}
-
     show, port = Show(videos), free_port()
     cameras = {
         name: rtsp_camera(picture=show.picture(name), size=SIZE, rate=RATE, gop=RATE)
         for name in CAMERAS
     }
     write_site(tmp_path, site, {name: camera.url() for name, camera in cameras.items()})
-    run = run_live("--metrics", str(port))
+    run = run_live("--metrics", str(port))  # it takes a while to begin, beside what follows
+
+    write_site(tmp_path / "recorded", site, {name: str(path) for name, path in videos.items()})
+    done = pipeline("run", "site.yaml", folder=tmp_path / "recorded")
+    assert done.returncode == 0, done.stderr
+    recorded = who_is_who(tmp_path / "recorded/tracking.db", truth, START_US)
+    assert recorded == {frozenset((name, person) for name in CAMERAS) for person in (1, 2, 3)}
+
     until_all_are_looked_at(run, port)
     show.begin()
     time.sleep(SECONDS + 1)
