@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from commands import cameras, identity, query, results, retention, simulate, train
+from commands.logs import LogFormat, logged
 from commands.options import Config, Database, Json, RunNumber
 from pipeline.errors import UserError
 
@@ -45,13 +46,17 @@ def run(
             metavar="[HOST:]PORT",
         ),
     ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How to say what happens, on standard error.")
+    ] = LogFormat.TEXT,
     as_json: Json = False,
 ) -> None:
     """Detect, track, embed, associate and store what the cameras of a site saw."""
     # torch and ultralytics take seconds to import, and no other command needs them.
-    from commands.run import run_site
+    with logged(log_format):
+        from commands.run import run_site
 
-    run_site(config, database, resume=resume, as_json=as_json, metrics=metrics)
+        run_site(config, database, resume=resume, as_json=as_json, metrics=metrics)
 
 
 @app.command()

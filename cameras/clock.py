@@ -50,6 +50,7 @@ def _recorded_us(camera_id: str, creation_time: str) -> int:
             "%s: neither the site file nor the recording gives a start time:"
             " timestamps count from 1970-01-01T00:00:00Z",
             camera_id,
+            extra={"camera": camera_id},
         )
         return 0
     return to_us(time if time.tzinfo else time.replace(tzinfo=UTC))

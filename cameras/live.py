@@ -269,7 +269,8 @@ class LiveSource:
         """Log what has changed, once."""
         if what != self._told:
             self._told = what
-            logger.log(level, "%s: %s: %s", self.camera_id, self._name, what)
+            words = (self.camera_id, self._name, what)
+            logger.log(level, "%s: %s: %s", *words, extra={"camera": self.camera_id})
 
     def _warn_of_clock(self, connection: Connection) -> None:
         """Say that the camera's clock is off, once until it changes."""
@@ -285,4 +286,5 @@ class LiveSource:
                 abs(offset_us) / 1e6,
                 "behind" if offset_us > 0 else "ahead of",
                 use,
+                extra={"camera": self.camera_id},
             )

@@ -155,7 +155,8 @@ class LiveWorker:
     def _tell_fault(self, error: Exception) -> None:
         self.status.restarts += 1
         self.status.message = f"{self._camera.id}: {type(error).__name__}: {error}"
-        logger.error("%s; following begins anew", self.status.message, exc_info=error)
+        extra = {"camera": self._camera.id}
+        logger.error("%s; following begins anew", self.status.message, exc_info=error, extra=extra)
 
     def _follow_all(self) -> None:
         """Until stopped, or a fault; in both cases those who are open are handed over."""
@@ -175,7 +176,10 @@ class LiveWorker:
                     frame, held = self._detected(frame)
                 if shape not in ((), frame.image.shape):
                     # Boxes in pixels of another size: nobody can be followed from one to the other.
-                    logger.warning("%s: pictures are of another size now", self._camera.id)
+                    extra = {"camera": self._camera.id}
+                    logger.warning(
+                        "%s: pictures are of another size now", self._camera.id, extra=extra
+                    )
                     follower = self._anew(follower)
                 shape = frame.image.shape
                 follower.see(held, frame)

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from cameras.decoding import VideoPacket
+from pipeline.config import VideoCamera
 
 NOMINAL_RATE = Fraction(25)
 """Only where a stream tells neither times nor a rate; what libav assumes too."""
@@ -47,7 +48,7 @@ class PacketReader:
             not, so that their numbers are unknown; infinite for none.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, path: str) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, camera: VideoCamera) -> None:
         name = container.format.name
         self._container = container
         self._stream = stream
@@ -67,9 +68,10 @@ class PacketReader:
         if container.format.flags & NO_TIMESTAMPS:
             logger.warning(
                 "%s: %s has no times: frames are taken to come at %s a second",
-                path,
+                camera.video,
                 name,
                 self.frame_rate,
+                extra={"camera": camera.id},
             )
 
     def __iter__(self) -> Iterator[VideoPacket]:

@@ -53,7 +53,7 @@ class _Video:
             self.container.close()
             raise
         stream = self._stream
-        self._packets = PacketReader(self.container, stream, camera.video)
+        self._packets = PacketReader(self.container, stream, camera)
         time_base, rate_hz = self._packets.time_base, site.detection.rate_hz
         self._timeline = Timeline(
             start_us(camera, site, _creation_time(self.container, stream)),

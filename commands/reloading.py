@@ -92,9 +92,10 @@ class SiteReload:
         self._site = new
         for camera in changed:
             state = "changed" if camera.id in before else "added"
-            logger.warning("%s: %s", camera.id, state if camera.enabled else "paused")
+            state = state if camera.enabled else "paused"
+            logger.warning("%s: %s", camera.id, state, extra={"camera": camera.id})
         for camera_id in sorted(gone):
-            logger.warning("%s: removed", camera_id)
+            logger.warning("%s: removed", camera_id, extra={"camera": camera_id})
 
     def _check(self, new: Site) -> None:
         """Only live cameras, and what is told of how they lie, can be others than before."""

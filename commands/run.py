@@ -1,5 +1,6 @@
 """`run`: from the cameras of a site to identities in the store."""
 
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ from storage.store import RunRecord, Store, open_store
 from storage.writer import Writer
 
 EXIT_FAULT, EXIT_USER = 1, 2
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +252,7 @@ def _conclude(
     store.end_run(run_id, outcome, _now_us())
     for status in failed:
         if status.fault:
-            print(status.fault, file=sys.stderr)
+            logger.error("%s", status.fault.rstrip(), extra={"camera": status.camera_id})
     return RunReport(
         run=run_id,
         site=site.site,

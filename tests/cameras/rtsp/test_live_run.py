@@ -124,7 +124,7 @@ def test_recorded_and_live_cameras_side_by_side(
     north.stop()
     write_site(tmp_path, toy_detector, toy_encoder, {"hall": "hall.mp4", "north": north.url()})
     port = free_port()
-    run = run_live("--metrics", str(port))
+    run = run_live("--metrics", str(port), "--log-format", "json")
     assert run.until_stored(1)[0][0] == "hall"
     assert 'camera_up{camera="north"} 0.0' in metrics(port)
     north.listen()
@@ -138,4 +138,8 @@ def test_recorded_and_live_cameras_side_by_side(
         "north": "ended",
     }
     assert cameras["hall"]["frames"] == 75
-    assert "Connection refused" in errors
+    told = [json.loads(line) for line in errors.splitlines()]
+    refused = [each for each in told if each["message"].endswith("Connection refused")]
+    assert [(each["camera"], each["level"]) for each in refused] == [("north", "warning")]
+    running = [each["camera"] for each in told if each["message"].endswith("running")]
+    assert running == ["north"]
