@@ -18,10 +18,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from cameras.decoding import VideoPacket
+from cameras.hardware import accelerator, decoding_of
 from cameras.live_clock import LiveClock, SteadyClock
 from cameras.packets import NO_TIMESTAMPS
-from pipeline.config import VideoCamera
-from pipeline.errors import SourceError
+from pipeline.config import SOFTWARE, VideoCamera
+from pipeline.errors import SourceError, UserError
 
 BEHIND_US = 1_000_000
 """Packets that come later than this after the fastest are a backlog: they are not shown."""
@@ -59,6 +60,7 @@ class StreamFacts:
     height: int = 0
     rate: float = 0
     damaged: int = 0
+    decoding: str = SOFTWARE
 
 
 class Deliver(Protocol):
@@ -126,7 +128,7 @@ class Connection:
             failure = "no answer in time"
         except BacklogError:
             failure = f"behind by more than {BEHIND_US / 1e6:g} s for {BEHIND_SECONDS:g} s"
-        except SourceError as error:
+        except UserError as error:
             failure = str(error)
         except (av.FFmpegError, OSError) as error:
             failure = str(error.strerror)
@@ -152,6 +154,8 @@ class Connection:
     def _read(self, container: InputContainer) -> None:
         stream = live_stream(container)
         self.facts.rate = float(stream.average_rate or stream.guessed_rate or 0)
+        if stream.codec_context.is_hwaccel:
+            self.facts.decoding = decoding_of(self._camera)
         decoder = GroupDecoder(stream, self.facts)
         has_times = not is_without_times(container)
         pacer = Pacer() if container.format.name.startswith("hls") else None
@@ -269,10 +273,11 @@ def open_live(camera: VideoCamera) -> InputContainer:
 
     Raises:
         av.FFmpegError, OSError: It cannot be opened.
+        SettingsError: What is to decode it is not here.
     """
-    url = camera.video
+    url, hwaccel, timeout = camera.video, accelerator(camera), (OPEN_SECONDS, READ_SECONDS)
     if not camera.is_url:
-        return av.open(url, format="v4l2", timeout=(OPEN_SECONDS, READ_SECONDS))
+        return av.open(url, format="v4l2", timeout=timeout, hwaccel=hwaccel)
     # What libav reads in order to know the stream is old when it is shown.
     quick = {"analyzeduration": "200000", "fpsprobesize": "0"}
     options = {"protocol_whitelist": PROTOCOLS, **quick}
@@ -283,7 +288,7 @@ def open_live(camera: VideoCamera) -> InputContainer:
             "timeout": str(round(READ_SECONDS * 1e6)),
             **quick,
         }
-    return av.open(url, options=options, timeout=(OPEN_SECONDS, READ_SECONDS))
+    return av.open(url, options=options, timeout=timeout, hwaccel=hwaccel)
 
 
 def is_without_times(container: InputContainer) -> bool:

@@ -4,7 +4,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from cameras.hardware import decoding_of
 from cameras.live import Link, LiveSource, Patience
 from cameras.live_clock import ClockSource, SteadyClock
 from cameras.sources import open_frames, open_observations
@@ -27,6 +29,7 @@ class Probe:
         codec: As libav names it; empty for recordings.
         width: Pixels; 0 where there are none.
         height: Pixels.
+        decoding: What decodes it: software, or hardware; empty where nothing is decoded.
         rate_hz: Pictures a second that came, of a live camera; 0 for recordings.
         frames: How many a recording announces; 0 where unknown.
         clock: Whose clock dates a live camera's frames.
@@ -41,6 +44,7 @@ class Probe:
     codec: str = ""
     width: int = 0
     height: int = 0
+    decoding: str = ""
     rate_hz: float = 0
     frames: int = 0
     clock: ClockSource = ClockSource.NONE
@@ -92,6 +96,7 @@ def _of_live(source: LiveSource, seconds: float) -> Probe:
         codec=status.facts.codec,
         width=status.facts.width,
         height=status.facts.height,
+        decoding=status.facts.decoding,
         rate_hz=round((status.pictures - before) / passed, 1),
         clock=status.clock,
         offset_ms=None if status.offset_us is None else round(status.offset_us / 1000, 1),
@@ -116,4 +121,7 @@ def _opened(found: Probe, camera: Camera, site: Site) -> Probe:
         image = next(iter(source)).image
         height, width = image.shape[:2]
         frames = source.expected_frames or 0
-        return replace(found, width=width, height=height, frames=frames, image=image)
+        shown = replace(found, width=width, height=height, frames=frames, image=image)
+    if isinstance(camera, VideoCamera) and not Path(camera.video).is_dir():
+        return replace(shown, decoding=decoding_of(camera))
+    return shown

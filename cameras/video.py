@@ -7,6 +7,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -14,6 +15,7 @@ from av.video.stream import VideoStream
 
 from cameras.clock import MICROSECONDS, SamplingGrid, exact, start_us
 from cameras.decoding import DamagedVideoError, PictureDecoder
+from cameras.hardware import accelerator
 from cameras.onepass import OnePass
 from cameras.packets import PacketReader
 from cameras.timeline import Place, Timeline
@@ -33,6 +35,7 @@ def open_video(camera: VideoCamera, site: Site) -> OnePass[Frame]:
     attached as covers, are left aside. The video begins at its first key frame.
 
     Raises:
+        SettingsError: Hardware that is to decode it is not here.
         SourceError: The file cannot be read or holds no video. While iterating: no picture can be
             decoded, or the file is damaged or cut off; every sound frame before has been delivered.
     """
@@ -46,7 +49,7 @@ class _Video:
     def __init__(self, camera: VideoCamera, site: Site) -> None:
         self._camera_id = camera.id
         self._path = camera.video
-        self.container = _open(Path(camera.video))
+        self.container = _open(Path(camera.video), accelerator(camera))
         try:
             self._stream = _best_stream(self.container, camera.video)
         except SourceError:
@@ -101,13 +104,13 @@ class _Video:
         )
 
 
-def _open(path: Path) -> InputContainer:
+def _open(path: Path, hwaccel: HWAccel | None) -> InputContainer:
     try:
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: expected a video, got an empty file")
         # Only this file: a playlist must not make us read others or the network.
         options = {"protocol_whitelist": "file"}
-        return av.open(f"file:{path}", options=options, metadata_errors="replace")
+        return av.open(f"file:{path}", options=options, metadata_errors="replace", hwaccel=hwaccel)
     except (av.InvalidDataError, av.EOFError):
         raise SourceError(
             f"{path}: expected a video, got something else, or one cut off before its index"

@@ -46,7 +46,18 @@ def probe(
     else:
         print_table(
             f"{len(found)} cameras",
-            ["camera", "kind", "codec", "size", "rate", "frames", "clock", "offset", "problem"],
+            [
+                "camera",
+                "kind",
+                "codec",
+                "decoding",
+                "size",
+                "rate",
+                "frames",
+                "clock",
+                "offset",
+                "problem",
+            ],
             [_row(each) for each in found],
         )
     for each in found:
@@ -62,6 +73,7 @@ def _plain(found: Probe) -> dict[str, Any]:
         "works": None if found.is_paused else not found.message,
         "problem": found.message,
         "codec": found.codec,
+        "decoding": found.decoding,
         "size": [found.width, found.height],
         "rate_hz": found.rate_hz,
         "frames": found.frames,
@@ -75,6 +87,7 @@ def _row(found: Probe) -> Sequence[object]:
         found.camera_id,
         f"{found.kind}, paused" if found.is_paused else found.kind,
         found.codec,
+        found.decoding,
         f"{found.width}x{found.height}" if found.width else "",
         f"{found.rate_hz:g}/s" if found.rate_hz else "",
         found.frames or "",

@@ -9,7 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 import typer
+from av.codec.hwaccel import hwdevices_available
 
+from cameras.hardware import check_decoding, has_device
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from pipeline.bundled import BUNDLED, Section, bundled_file
 from pipeline.config import Site, load_site
@@ -53,7 +55,7 @@ def findings_of(site: Site | None, url: str) -> list[Finding]:
         ("processors", lambda: str(os.cpu_count())),
         *((name, lambda name=name: metadata.version(name)) for name in LIBRARIES),
         ("device", lambda: _device(device)),
-        ("decoding hardware", _hardware_decoders),
+        ("decoding", lambda: _decoding(site)),
         ("detector", lambda: _weights("detection", detector)),
         ("encoder", lambda: _weights("reid", encoder)),
         ("database", lambda: _database(url)),
@@ -76,10 +78,12 @@ def _device(name: str) -> str:
     return device_words(name)
 
 
-def _hardware_decoders() -> str:
-    from av.codec.hwaccel import hwdevices_available
-
-    return f"ffmpeg knows of: {', '.join(hwdevices_available()) or 'none'}"
+def _decoding(site: Site | None) -> str:
+    known = hwdevices_available()
+    if site is not None:
+        check_decoding(site.cameras)
+    here = ", ".join(filter(has_device, known)) or "no hardware here"
+    return f"software, {here} (ffmpeg knows of {', '.join(known) or 'none'})"
 
 
 def _weights(section: Section, weights: str) -> str:

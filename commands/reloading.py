@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cameras.hardware import check_decoding
 from cameras.pool import Pool
 from commands.association import knowledge_of
 from commands.camera_workers import CameraWorkers
@@ -80,6 +81,7 @@ class SiteReload:
 
     def _take(self, new: Site, pool: Pool, workers: CameraWorkers) -> None:
         self._check(new)
+        check_decoding(new.cameras)
         knowledge = knowledge_of(new)
         before = {camera.id: camera for camera in self._site.live_cameras}
         changed = [camera for camera in new.live_cameras if before.get(camera.id) != camera]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cameras.detection_service import DetectionService
 from cameras.encoding import EncoderOf, EncodingStage
+from cameras.hardware import check_decoding
 from cameras.pool import Pool
 from cameras.progress import ProgressDisplay
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, State
@@ -79,6 +80,7 @@ def run_site(
     if metrics is not None:
         split_address(metrics)
     site = load_site(config)
+    check_decoding(site.cameras)
     with open_store(database or site.storage.url or DEFAULT_DATABASE, create=True) as store:
         report = execute(site, store, resume=resume, metrics=metrics, config=config)
     for message in dict.fromkeys(c.message for c in report.cameras.values() if c.message):

@@ -63,6 +63,9 @@ LIVE_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp",
 """What live cameras are read by."""
 
 
+AUTO, SOFTWARE = "auto", "software"
+
+
 class VideoCamera(CameraSettings):
     """A camera that delivers pixels."""
 
@@ -74,6 +77,11 @@ class VideoCamera(CameraSettings):
     )
     rtsp_transport: Literal["tcp", "udp"] = Field(
         "tcp", description="How an rtsp:// camera sends; udp loses pictures where the network does."
+    )
+    decoding: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = Field(
+        AUTO,
+        description="What decodes a video: auto (hardware that is there, for live cameras alone);"
+        " software; or a kind of hardware as ffmpeg names it: cuda, vaapi, videotoolbox ...",
     )
 
     @model_validator(mode="after")

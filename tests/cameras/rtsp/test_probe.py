@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from av.codec.hwaccel import hwdevices_available
 
 from tests.cameras.rtsp.server import RtspServer
 
@@ -58,6 +59,8 @@ def test_each_camera_is_described(
     live = found["yard"]
     assert (live["kind"], live["codec"], live["size"]) == ("live", "hevc", [128, 96])
     assert live["clock"] == "arrival"
+    assert live["decoding"] in ("software", *hwdevices_available())
+    assert (found["hall"]["decoding"], found["dock"]["decoding"]) == ("software", "")
     assert -3500 <= live["offset_ms"] < -2500
     assert 0 < live["rate_hz"] < 60
     assert (found["hall"]["kind"], found["hall"]["size"]) == ("frames", [640, 384])
