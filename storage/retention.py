@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from pipeline.config import StorageSettings
 from pipeline.errors import StoreError
-from storage import audit
+from storage import audit, partitions
 from storage.engine import checkpoint, reading, writing
 from storage.schema import EmbeddingRow, Run, ThumbnailRow, TrackletRow, TrackPoint
 from storage.sizes import POINT_BYTES
@@ -128,6 +128,7 @@ class Retention:
             with writing(self._store.engine) as connection:
                 audit.log_of_site(connection, "retention", self._site, asdict(erased))
             checkpoint(self._store.engine, PATIENCE_SECONDS)
+        partitions.drop_empty(self._store.engine, PATIENCE_SECONDS)
         return erased
 
     def _serve(self) -> None:

@@ -147,7 +147,9 @@ class TrackPoint(Base):
     """One box of a tracklet, in tenths of a pixel and thousandths of confidence."""
 
     __tablename__ = "track_point"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        {"sqlite_with_rowid": False, "postgresql_partition_by": "RANGE (tracklet_id)"},
+    )
 
     tracklet_id: Mapped[int] = mapped_column(
         ForeignKey("tracklet.id", ondelete="CASCADE"), primary_key=True, type_=Key

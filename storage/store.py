@@ -30,7 +30,7 @@ from pipeline.types import (
     Split,
     Tracklet,
 )
-from storage import adding, embeddings, rows
+from storage import adding, embeddings, partitions, rows
 from storage.adding import run_cameras
 from storage.claims import Release, claimed
 from storage.engine import open_engine, reading, shown, writing
@@ -85,6 +85,7 @@ class Store:
         self.engine = engine
         self._claims: dict[int, Release] = {}
         self._open: dict[int, dict[str, adding.Begun]] = {}
+        self._days = partitions.Days(engine)
 
     def __enter__(self) -> "Store":
         return self
@@ -248,6 +249,7 @@ class Store:
 
         One that is open is kept as far as it has come, and goes on by later calls until it closes.
         """
+        self._days.begin(time.time_ns() // 1000)
         with writing(self.engine) as connection:
             added = adding.add(connection, run_id, encoded, self._open.get(run_id, {}))
         self._open[run_id] = added.open

@@ -64,7 +64,13 @@ def sha256(path: Path) -> str:
 def test_the_models_are_the_migrated_schema(store: Store) -> None:
     with store.engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": True,
+                # Those of days: see `partitions`.
+                "include_name": lambda name, *_: not str(name).startswith("track_point_"),
+            },
         )
         assert compare_metadata(context, Base.metadata) == []
 
@@ -137,7 +143,7 @@ def test_a_newer_schema_is_refused(url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for create in (True, False):
         message = refusal(url, create=create)
-        assert "expected schema 0002 or older, got 9999" in message
+        assert "expected schema 0003 or older, got 9999" in message
         assert "made by a newer version of this program" in message
 
 

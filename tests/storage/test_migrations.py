@@ -7,12 +7,15 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy import Connection, create_engine, event, inspect, make_url, text
 
+from pipeline.timestamps import from_iso
 from pipeline.types import EncodedTracklet
 from storage import audit, queries
 from storage.engine import DRIVERS, MIGRATIONS, reading
 from storage.explanations import why
+from storage.partitions import Days, drop_empty
+from storage.retention import erase_stored_before
 from storage.store import open_store
 
 Make = Callable[..., EncodedTracklet]
@@ -50,7 +53,15 @@ FIRST = (
     " (2, 0, 2, 0.5, 1.5, 0.5, 0, 0, true), (2, 1, 3, NULL, -1, 0, 0, 0, false)",
 )
 VALUES = {"vector": np.array([0.6, -0.8], "<f2").tobytes(), "jpeg": b"a picture"}
-FILLED: dict[str, tuple[str, ...]] = {"0001": FIRST}
+SECOND = (
+    *FIRST,
+    "UPDATE run SET longest_us = 2000 WHERE id = 1",
+    "UPDATE tracklet SET size_bytes = 2000",
+    "INSERT INTO edit (id, run_id, kind, made_at_us) VALUES (1, 1, 'confirm', 11)",
+    "INSERT INTO edit_tracklet (edit_id, tracklet_id, role, link_id) VALUES (1, 1, 'joined', 2)",
+    "INSERT INTO erased_tracklet (run_id, camera_id, track_id, part) VALUES (1, 1, 9, 1)",
+)
+FILLED: dict[str, tuple[str, ...]] = {"0001": FIRST, "0002": SECOND}
 """What a program of each earlier version wrote: whoever adds a version adds the last one here."""
 
 
@@ -77,7 +88,8 @@ def fill(url: str, revision: str) -> None:
         for statement in FILLED[revision]:
             _execute(connection, statement)
         if connection.dialect.name == "postgresql":  # numbers were given, not drawn
-            for table in ("camera", "encoder", "run", "tracklet", "identity", "link"):
+            numbered = ("camera", "encoder", "run", "tracklet", "identity", "link", "edit")
+            for table in numbered[: len(numbered) - (revision == "0001")]:
                 _execute(
                     connection,
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}",
@@ -139,10 +151,34 @@ def test_what_an_older_version_did_not_measure(url: str) -> None:
         ]
 
 
-def test_an_upgraded_database_goes_on(url: str, make: Make) -> None:
-    fill(url, "0001")
+@pytest.mark.parametrize("revision", sorted(FILLED))
+def test_an_upgraded_database_goes_on(url: str, revision: str, make: Make) -> None:
+    fill(url, revision)
     with open_store(url, create=True) as store:
         assert store.add_tracklets(1, [make("north", 7, frames=range(30))]) == 1
+        assert store.add_tracklets(1, [make("north", 9)]) == (revision == "0001"), "erased by 0002"
+        assert len(store.load_tracklets(1)) == 4 + (revision == "0001")
         with reading(store.engine) as connection:
             longest = connection.execute(text("SELECT longest_us FROM run WHERE id = 1")).scalar()
         assert longest == 2_900_000
+
+
+@pytest.mark.parametrize("revision", sorted(FILLED))
+def test_what_an_older_version_left_gives_its_room_back(url: str, revision: str) -> None:
+    """PostgreSQL: it becomes a part of its own of what is divided by days since."""
+    if url.startswith("sqlite"):
+        return
+    fill(url, revision)
+    with open_store(url, create=False) as store:
+
+        def tables() -> list[str]:
+            with reading(store.engine) as connection:
+                found = inspect(connection).get_table_names()
+            return sorted(name for name in found if name.startswith("track_point"))
+
+        assert tables() == ["track_point", "track_point_19700101"]
+        Days(store.engine).begin(from_iso("2026-01-05T10:00:00Z"))
+        assert drop_empty(store.engine, 0) == 0, "it is not empty"
+        assert erase_stored_before(store, "plaza", 2**60) == 3
+        assert drop_empty(store.engine, 0) == 1
+        assert tables() == ["track_point", "track_point_20260105"]

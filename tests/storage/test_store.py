@@ -289,7 +289,14 @@ def test_links_have_versions(
             .join(TrackletRow, TrackletRow.id == LinkRow.tracklet_id)
             .where(TrackletRow.run_id == other, LinkRow.valid_to_us.is_(None))
         ).scalar_one()
-    assert found == [(1, 1, NOW_US + 7), (2, 1, NOW_US + 7), (1, 2, None), (2, 1, None)]
+    north, gate = found[0][0], found[1][0]
+    assert north != gate
+    assert found == [
+        (north, 1, NOW_US + 7),
+        (gate, 1, NOW_US + 7),
+        (north, 2, None),
+        (gate, 1, None),
+    ]
     assert open_elsewhere == 2
 
 
