@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import DBAPIError
 
 from storage.engine import translated
 
@@ -45,7 +46,7 @@ def _claimed_file(path: Path) -> Release | None:
 
 
 def _claimed_on_server(engine: Engine, run_id: int) -> Release | None:
-    """A lock that lasts as long as its connection."""
+    """A lock that lasts as long as its connection, or until it is handed back."""
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     lock = select(func.pg_try_advisory_lock(CLAIMS, run_id))
     if not connection.execute(lock).scalar_one():
@@ -53,4 +54,10 @@ def _claimed_on_server(engine: Engine, run_id: int) -> Release | None:
         return None
 
     connection.detach()  # it is held for hours, and must not count as one of the pool's
-    return connection.close  # which ends it, and thereby the lock
+
+    def release() -> None:
+        # A server takes a moment to see that a connection has been closed.
+        with closing(connection), suppress(DBAPIError):
+            connection.execute(select(func.pg_advisory_unlock(CLAIMS, run_id)))
+
+    return release

@@ -361,6 +361,11 @@ def test_a_run_that_has_ended_is_anybodys(url: str, begin: Begin) -> None:
         second.resume_run(run_id)
         with pytest.raises(StoreError, match="another program"):
             first.claim(run_id)
+        for _ in range(20):  # at once: a server takes a moment to see that somebody has gone
+            second.end_run(run_id, "interrupted", 1)
+            first.resume_run(run_id)
+            first.end_run(run_id, "interrupted", 1)
+            second.resume_run(run_id)
 
 
 def test_a_damaged_file_says_so_and_keeps_what_can_be_read(
