@@ -240,8 +240,12 @@ def searches(
     """A row for each number of embeddings, the smallest first; of tracklets of one box."""
     crowd, found = Crowd(seed, boxes=1), {}
     for count in sorted(counts):
+        links: list[Link] = []
         while crowd.count < count:
-            store.add_tracklets(run_id, crowd.batch())
+            batch = crowd.batch()
+            store.add_tracklets(run_id, batch)
+            links += map(link, batch)
+        store.add_links(run_id, links, EditsVersion(0, 0))
         found[f"{count:,} embeddings"] = searched(store, run_id, crowd, rounds, seed)
         print(found, flush=True)
     return found
