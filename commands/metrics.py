@@ -16,6 +16,7 @@ from cameras.detection_service import DetectionService
 from cameras.encoding import EncodingStage
 from cameras.live import Link
 from cameras.worker import CameraStatus, State
+from pipeline.association.floor_fit import CameraFit
 from pipeline.errors import SettingsError
 from storage.writer import Writer
 
@@ -30,6 +31,7 @@ class RunningParts:
     detection: DetectionService
     encoding: EncodingStage
     writer: Writer
+    fits: Callable[[], Sequence[CameraFit]]
 
 
 class RunCollector(Collector):
@@ -43,7 +45,18 @@ class RunCollector(Collector):
         statuses = self._parts.statuses()
         yield from _of_cameras(statuses)
         yield from _of_live_cameras(statuses)
+        yield self._of_fits()
         yield from self._of_stages()
+
+    def _of_fits(self) -> Metric:
+        fitted = GaugeMetricFamily(
+            "camera_fitted_offset_seconds",
+            "By how much its clock is ahead of the other cameras', by people that they see walk.",
+            labels=["camera"],
+        )
+        for fit in self._parts.fits():
+            fitted.add_metric([fit.camera], fit.clock_s)
+        return fitted
 
     def _of_stages(self) -> Iterator[Metric]:
         parts, work = self._parts, self._parts.detection.work

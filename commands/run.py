@@ -19,11 +19,13 @@ from cameras.progress import ProgressDisplay
 from cameras.worker import FRAMES_IN_FLIGHT, CameraStatus, State
 from commands.association import Association, associate_run, associated, knowledge_of
 from commands.camera_workers import CameraWorkers
+from commands.fits_told import FitsTold
 from commands.interrupts import EXIT_INTERRUPTED, terminated_as_interrupt
 from commands.live_association import LiveAssociation
 from commands.metrics import RunningParts, served, split_address
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from commands.reloading import SiteReload, camera_records
+from pipeline.association.floor_fit import CameraFit
 from pipeline.config import PixelCamera, Site, load_site, redacted_json
 from pipeline.detection.detector import Detector
 from pipeline.detection.devices import find_device
@@ -122,6 +124,7 @@ def execute(
     resumed = _resumable(site, store, encoder) if resume else None
     run_id, finished = _begin(site, store, detector, set(knowledge.calibrations), resumed)
     live = LiveAssociation(store, run_id, knowledge) if site.live_cameras else None
+    told = FitsTold()
     reload = live and config and SiteReload(config, site, store, run_id, live)
     with (
         retention,
@@ -141,13 +144,17 @@ def execute(
             writer.check()
             if live is not None:
                 live.check()
+                told.tell(live.fits)
             if reload:
                 reload.when_asked(pool, workers)
             display.show(statuses)
 
+        def fits() -> Sequence[CameraFit]:
+            return () if live is None else live.fits
+
         interrupted = False
         try:
-            parts = RunningParts(lambda: pool.statuses, service, encoding, writer)
+            parts = RunningParts(lambda: pool.statuses, service, encoding, writer, fits)
             asked = reload.asked_by_hangup() if reload else nullcontext()
             with terminated_as_interrupt(), asked, served(metrics, parts):
                 pool.run(watch)

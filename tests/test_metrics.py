@@ -15,6 +15,7 @@ from cameras.live import Link, LiveStatus
 from cameras.live_clock import ClockSource
 from cameras.worker import CameraStatus, State
 from commands.metrics import RunningParts, served
+from pipeline.association.floor_fit import CameraFit
 from pipeline.errors import SettingsError
 from pipeline.reid.encoder import RecordedEncoder
 from pipeline.reid.splitting import TrackletSplitter
@@ -41,12 +42,13 @@ def parts(tmp_path: Path) -> RunningParts:
         CameraStatus("yard", State.RUNNING, frames=70, live=live, lag_us=120_000),
     ]
     encoder = RecordedEncoder("plaza")
+    fit = CameraFit("yard", 1.5, (0.0, 0.0), 12)
     writer = Writer(open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True), 1)
     encoding = EncodingStage(lambda _: encoder, TrackletSplitter(None), writer.put, False)
     with DetectionService(lambda images: [sv.Detections.empty()] * len(images), 1) as service:
         for _ in range(2):
             service.submit(np.zeros((4, 4, 3), np.uint8)).result()
-    return RunningParts(lambda: statuses, service, encoding, writer)
+    return RunningParts(lambda: statuses, service, encoding, writer, lambda: [fit])
 
 
 def test_metrics_are_what_the_parts_tell(parts: RunningParts) -> None:
@@ -63,6 +65,7 @@ def test_metrics_are_what_the_parts_tell(parts: RunningParts) -> None:
         'camera_damage_total{camera="yard"} 2.0',
         'camera_connections_total{camera="yard"} 3.0',
         'camera_clock_offset_seconds{camera="yard"} 0.04',
+        'camera_fitted_offset_seconds{camera="yard"} 1.5',
         'camera_clock{camera="yard",source="camera"} 1.0',
         'camera_link{camera="yard",state="running"} 1.0',
         'camera_lag_seconds{camera="yard"} 0.12',
