@@ -1,4 +1,5 @@
-"""Live cameras: lag, drops and CPU by load; with `--soak`, hours of random faults.
+"""Live cameras: lag, drops and CPU by load; with `--soak`, hours of random faults;
+with `--outages`, cameras that are away for 1, 10 and 60 s.
 
 The cameras are those of the tests, in a process of their own that is not measured, and send the
 beginning of a demo video over RTSP/TCP. The run is the command `run`, with metrics and a fresh
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -29,7 +30,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import yaml
 from documents import document, start, write
-from live_parts import PASSAGE_SECONDS, PERIOD_SECONDS, SPARED, Load, film, metrics, of_camera, run
+from live_parts import (
+    BETWEEN_OUTAGES_SECONDS,
+    PASSAGE_SECONDS,
+    PERIOD_SECONDS,
+    SPARED,
+    Load,
+    film,
+    metrics,
+    of_camera,
+    run,
+)
 from scipy import stats
 
 from pipeline.errors import UserError
@@ -37,6 +48,7 @@ from pipeline.errors import UserError
 SIZES: Final = ((640, 360), (1280, 720))
 CAMERAS: Final = (1, 4, 8)
 RATE: Final = 10.0
+OUTAGES: Final = (1.0, 10.0, 60.0)
 OVERLOAD: Final = 3.0
 GAP_SECONDS: Final = 0.5
 SETTLING: Final = 0.2
@@ -49,10 +61,18 @@ context = multiprocessing.get_context("spawn")
 class Trial:
     """One load: cameras and a run that looks at them all; ended by `end`."""
 
-    def __init__(self, load: Load, folder: Path, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        load: Load,
+        folder: Path,
+        seed: int | None = None,
+        outages: Sequence[float] = (),
+    ) -> None:
         self.load, self.folder = load, folder
         self._pipe, theirs = context.Pipe()
-        self._cameras = context.Process(target=film, args=(load, seed, theirs), daemon=True)
+        self._cameras = context.Process(
+            target=film, args=(load, seed, outages, theirs), daemon=True
+        )
         self._cameras.start()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -186,6 +206,24 @@ def soak(minutes: float, seed: int) -> dict[str, Any]:
     }
 
 
+def outages(rounds: int) -> dict[str, Any]:
+    """Cameras that are killed at once, and back after 1, 10 and 60 s; one beside them is not."""
+    load = Load(1 + len(OUTAGES), SIZES[0], RATE, "stub")
+    with tempfile.TemporaryDirectory() as name:
+        trial = Trial(load, Path(name), outages=OUTAGES)
+        looks = watched(trial, rounds * (OUTAGES[-1] + BETWEEN_OUTAGES_SECONDS) - 1)
+        faults, stopping = trial.end()
+    ages = [look["age"][0] for look in looks]
+    return {
+        "seconds until a frame comes again": recoveries(faults, looks),
+        "the camera beside them": {
+            **{f"frame_age_{name}_seconds": value for name, value in spread(ages).items()},
+            "rounds": rounds,
+            "stopping_seconds": stopping,
+        },
+    }
+
+
 def watched(trial: Trial, seconds: float) -> list[dict[str, Any]]:
     """A look at the run five times a second."""
     looks, process = [], Path(f"/proc/{trial.run.pid}")
@@ -198,6 +236,7 @@ def watched(trial: Trial, seconds: float) -> list[dict[str, Any]]:
             {
                 "time": time.time(),
                 "frames": trial.frames(told),
+                "age": [of_camera(told, "frame_age_seconds", camera) for camera in each],
                 "restarts": [of_camera(told, "restarts_total", camera) for camera in each],
                 "memory_mb": int((process / "statm").read_text().split()[1]) * page_mb,
                 "file_descriptors": len(list((process / "fd").iterdir())),
@@ -321,8 +360,13 @@ def main() -> None:
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="random faults instead")
     parser.add_argument("--seed", type=int, default=0, help="of the faults")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--outages", action="store_true", help="cameras that go away, instead")
     arguments = parser.parse_args()
-    if arguments.soak:
+    if arguments.outages:
+        found = {"outages": outages(arguments.rounds)}
+        content = document("live", None, summary=found)
+        print(json.dumps(found, indent=2))
+    elif arguments.soak:
         found = soak(arguments.soak, arguments.seed)
         content = document("live", arguments.seed, summary=found)
         print(json.dumps(found, indent=2))

@@ -34,6 +34,8 @@ PERIOD_SECONDS, PASSAGE_SECONDS = 4.0, 2.5
 SPARED: Final = 2
 """So many cameras have no faults: theirs is the share of passages that is found."""
 BETWEEN_SECONDS: Final = 4.0
+BETWEEN_OUTAGES_SECONDS: Final = 50.0
+"""The longest wait before a new connection, and until that is taken for a good one."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,12 @@ def pictures(size: tuple[int, int]) -> list[npt.NDArray[np.uint8]]:
     return found
 
 
-def film(load: Load, seed: int | None, pipe: Connection) -> None:
-    """The process of the cameras: sends their addresses, and at the end the faults they had."""
+def film(load: Load, seed: int | None, outages: Sequence[float], pipe: Connection) -> None:
+    """The process of the cameras: sends their addresses, and at the end the faults they had.
+
+    With a seed these are at random; with outages all cameras but the first are away for so long, at
+    once and again and again; else there are none.
+    """
     images = pictures(load.size)
 
     def picture(number: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -97,8 +103,11 @@ def film(load: Load, seed: int | None, pipe: Connection) -> None:
         pipe.recv()  # until the run has begun
         faults: list[Fault] = []
         rng = random.Random(seed)
-        while not pipe.poll(0 if seed is not None else None):
-            faults.append(suffered(servers, rng, pipe))
+        while not pipe.poll(0 if outages or seed is not None else None):
+            if outages:
+                faults += away(servers[1:], outages, pipe)
+            else:
+                faults.append(suffered(servers, rng, pipe))
         pipe.send([asdict(fault) for fault in faults])
 
 
@@ -111,6 +120,20 @@ def suffered(servers: Sequence[RtspServer], rng: random.Random, pipe: Connection
     fault = Fault(camera, kind, began, time.time())
     pipe.poll(rng.uniform(0, BETWEEN_SECONDS))
     return fault
+
+
+def away(
+    servers: Sequence[RtspServer], outages: Sequence[float], pipe: Connection
+) -> Iterator[Fault]:
+    """Servers (from camera 1 on) killed at once, each back after its time, shortest first."""
+    began = time.time()
+    for server in servers:
+        server.stop(reset=True)
+    for number, (server, outage) in enumerate(zip(servers, outages, strict=True), start=1):
+        pipe.poll(max(0, began + outage - time.time()))
+        server.listen()
+        yield Fault(number, f"away for {outage:g} s", began, time.time())
+    pipe.poll(BETWEEN_OUTAGES_SECONDS)
 
 
 @contextmanager

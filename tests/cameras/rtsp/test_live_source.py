@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ Look = Callable[..., LiveSource]
 
 SOON = Patience(first_picture=5, stall=0.6, dead=1.2, backoff=0.2, longest_backoff=0.5, settled=0.5)
 """As in use, but a test cannot wait for long."""
+A_TENTH = replace(SOON, backoff=0.1, longest_backoff=3)
+OUTAGES = (0.1, 1.0, 6.0)
 WITHIN_SECONDS = 60
 """After which a test gives up; no measure of speed."""
 
@@ -27,10 +30,16 @@ def look(one_camera: Callable[..., tuple]) -> Iterator[Look]:
     """Opens a live source on a camera of ours, or on an address."""
     opened: list[LiveSource] = []
 
-    def start(camera: RtspServer | str, *, rate_hz: float | None = None, **keys: object):
+    def start(
+        camera: RtspServer | str,
+        *,
+        rate_hz: float | None = None,
+        patience: Patience = SOON,
+        **keys: object,
+    ):
         url = camera if isinstance(camera, str) else camera.url()
         settings, site = one_camera(rate_hz=rate_hz, **{"video": url, **keys})
-        opened.append(LiveSource(settings, site, SteadyClock(), SOON))
+        opened.append(LiveSource(settings, site, SteadyClock(), patience))
         return opened[-1]
 
     yield start
@@ -152,6 +161,49 @@ def test_a_camera_that_goes_and_comes_back(
     after = until_back(source)
     assert in_order(before + after)
     assert number(before[-1]) < gone <= number(after[-1])
+
+
+def most_tries(outage: float, patience: Patience) -> int:
+    """How often one may knock in that time, each wait as short as it can be."""
+    tries, passed, wait = 0, 0.0, patience.backoff
+    while passed <= outage:
+        tries, passed = tries + 1, passed + 0.75 * wait
+        wait = min(2 * wait, patience.longest_backoff)
+    return tries
+
+
+def test_cameras_that_are_away_for_1_and_10_and_60_seconds(
+    rtsp_camera: Start, look: Look, number: Callable[[Frame], int]
+) -> None:
+    """All at once, in a tenth of the times; the one beside them notices nothing."""
+    healthy, cameras = rtsp_camera(), [rtsp_camera() for _ in OUTAGES]
+    beside = look(healthy)
+    sources = [look(camera, patience=A_TENTH) for camera in cameras]
+    before = [frames(source, 3)[-1] for source in sources]
+    went = time.monotonic()
+    for camera in cameras:
+        camera.stop(reset=True)
+    back, after, gone = [0] * len(sources), [0] * len(sources), [0] * len(sources)
+    while not all(after):
+        assert time.monotonic() < went + WITHIN_SECONDS, [each.status() for each in sources]
+        beside.poll(0)
+        for place, (camera, source, outage) in enumerate(
+            zip(cameras, sources, OUTAGES, strict=True)
+        ):
+            frame, tries = source.poll(0.01), source.status().connections
+            if not back[place]:
+                if time.monotonic() > went + outage:
+                    back[place], gone[place] = tries, len(camera.taken_us)
+                    camera.listen()
+            elif frame is not None and number(frame) >= gone[place]:
+                after[place] = after[place] or tries
+                assert in_order([before[place], frame])
+    for place, outage in enumerate(OUTAGES):
+        # One may have knocked when the camera was about to come back.
+        assert after[place] - back[place] <= 2
+        assert back[place] - 1 <= most_tries(outage, A_TENTH)
+    assert back[2] >= 4  # it has not given up meanwhile
+    assert beside.status().connections == 1
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["ends", "resets"])
