@@ -5,7 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 
 from pipeline.types import Embedding, EncodedTracklet, Tracklet
 from storage import embeddings, rows, sizes
@@ -22,6 +32,18 @@ from storage.schema import (
 )
 
 NO_FRAME: Final = -1
+
+
+# Made once: to put them together took longer than to write a tracklet's boxes.
+_KNOWN_OR_ERASED: Final = union_all(
+    *(
+        select(literal(1)).where(
+            *(table.c[key.name] == bindparam(key.name) for key in ErasedTracklet.__table__.c)
+        )
+        for table in (TrackletRow.__table__, ErasedTracklet.__table__)
+    )
+)
+_NUMBERED: Final = insert(TrackletRow).returning(TrackletRow.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +150,7 @@ def _insert(
         "track_id": tracklet.track_id,
         "part": tracklet.part,
     }
-    known = select(literal(1)).select_from(TrackletRow).filter_by(**key)
-    erased = select(literal(1)).select_from(ErasedTracklet).filter_by(**key)
-    if connection.execute(union_all(known, erased)).first() is not None:
+    if connection.execute(_KNOWN_OR_ERASED, key).first() is not None:
         return None
     row = (
         key
@@ -141,7 +161,7 @@ def _insert(
             "size_bytes": sizes.of_tracklet(item, connection.dialect.name),
         }
     )
-    return rows.inserted(connection.execute(insert(TrackletRow).returning(TrackletRow.id), row))
+    return rows.inserted(connection.execute(_NUMBERED, row))
 
 
 def _went_on(connection: Connection, known: Begun, item: EncodedTracklet) -> bool:
