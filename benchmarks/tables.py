@@ -25,6 +25,7 @@ SECTIONS: Final = {
     "trajectory_store": "The trajectory store",
     "end_to_end": "End to end",
     "live": "Live cameras",
+    "live_peers": "Readers of live cameras under faults of one of four",
     "retrieval": "Scoring of retrieval, at the size of Market-1501",
     "ranking": "Ways of ranking",
     "simulation": "Simulation",
