@@ -130,7 +130,8 @@ def away(
     for server in servers:
         server.stop(reset=True)
     for number, (server, outage) in enumerate(zip(servers, outages, strict=True), start=1):
-        pipe.poll(max(0, began + outage - time.time()))
+        if pipe.poll(max(0, began + outage - time.time())):
+            return  # the end
         server.listen()
         yield Fault(number, f"away for {outage:g} s", began, time.time())
     pipe.poll(BETWEEN_OUTAGES_SECONDS)
