@@ -105,6 +105,7 @@ class LiveSource:
         site: Those it shares with the others.
         steady: What dates arrivals; shared by all cameras.
         patience: How long is waited.
+        first_index: Number of its first picture.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class LiveSource:
         site: Site,
         steady: SteadyClock,
         patience: Patience = Patience(),
+        first_index: int = 0,
     ) -> None:
         self.camera_id = camera.id
         self._camera = camera
@@ -121,6 +123,7 @@ class LiveSource:
         self._offset_us = round(exact(camera.time_offset_ms) * 1000)
         self._steady = steady
         self._patience = patience
+        self._first_index = first_index
         self._status = LiveStatus()
         self._changed = threading.Condition()
         self._slot: tuple[int, Picture] | None = None
@@ -138,6 +141,11 @@ class LiveSource:
         """How it is now."""
         with self._changed:
             return replace(self._status, facts=replace(self._status.facts))
+
+    @property
+    def last_index(self) -> int:
+        """Number of the last picture that came; that before the first where none has."""
+        return self._first_index + self._status.pictures - 1
 
     def poll(self, timeout_seconds: float) -> Frame | None:
         """The newest picture that was not taken yet; None where none comes in time."""
@@ -193,7 +201,7 @@ class LiveSource:
                 return True
             if self._slot is not None:
                 status.dropped += 1
-            self._slot = (status.pictures - 1, picture)
+            self._slot = (self._first_index + status.pictures - 1, picture)
             self._changed.notify_all()
             return True
 

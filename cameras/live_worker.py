@@ -20,7 +20,7 @@ from cameras.worker import CameraStatus, State
 from pipeline.config import Site, VideoCamera
 from pipeline.errors import UserError
 from pipeline.tracking.appearance import EmbedCrops
-from pipeline.types import Appearance, Frame, ImageArray, Tracklet
+from pipeline.types import Appearance, Frame, ImageArray, LastSeen, Tracklet
 
 POLL_SECONDS = 0.2
 FRESH_SECONDS = 0.05
@@ -62,7 +62,7 @@ class LiveWorker:
         stop: When set, the worker closes what is open and ends.
         embed: How people are compared by their looks.
         steady: What dates arrivals; shared by all cameras.
-        last_track: Number of the last track that the run has of this camera.
+        last_seen: What the run has of this camera: tracks and frames go on from there.
         patience: How long is waited for the camera.
     """
 
@@ -76,7 +76,7 @@ class LiveWorker:
         stop: threading.Event,
         embed: EmbedCrops | None,
         steady: SteadyClock,
-        last_track: int = 0,
+        last_seen: LastSeen = LastSeen(),  # noqa: B008 (frozen)
         patience: Patience = Patience(),  # noqa: B008 (frozen)
     ) -> None:
         self._camera = camera
@@ -88,9 +88,9 @@ class LiveWorker:
         self._embed = embed
         self._steady = steady
         self._offset_us = round(exact(camera.time_offset_ms) * 1000)
-        self._last_track = last_track
+        self._last_track = last_seen.track
         self._patience = patience
-        self._source = LiveSource(camera, site, steady, patience)
+        self._source = LiveSource(camera, site, steady, patience, last_seen.frame + 1)
         self._gap_seconds = site.tracking.max_gap_seconds + LATE_SECONDS
         self._seen = time.monotonic()
         self._told_open = self._seen
@@ -107,9 +107,9 @@ class LiveWorker:
         self._stop.set()
 
     @property
-    def last_track(self) -> int:
-        """Number of the last track, once it has ended."""
-        return self._last_track
+    def last_seen(self) -> LastSeen:
+        """From where another worker of the camera goes on, once this one has ended."""
+        return LastSeen(self._last_track, self._source.last_index)
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; whether it has finished."""
@@ -170,6 +170,7 @@ class LiveWorker:
                 self.status.live = self._source.status()
                 if frame is None:
                     follower = self._without_frame(follower)
+                    self._tell_open(follower)
                     continue
                 self._seen = time.monotonic()
                 if gate.opens(frame) or held is None or frame.image.shape != shape:

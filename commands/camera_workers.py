@@ -11,6 +11,7 @@ from cameras.pool import Worker
 from cameras.worker import CameraWorker
 from pipeline.config import Camera, Site, VideoCamera
 from pipeline.tracking.appearance import EmbedCrops
+from pipeline.types import LastSeen
 
 
 class CameraWorkers:
@@ -22,7 +23,7 @@ class CameraWorkers:
         on_tracklet: Called with each tracklet that closes.
         on_open: Called with those of live cameras that are open and have gone on.
         embed: How people are compared by their looks.
-        last_tracks: By live camera: number of the last track that the run has.
+        last_seen: By live camera: what the run has of it.
     """
 
     def __init__(
@@ -32,14 +33,14 @@ class CameraWorkers:
         on_tracklet: OnTracklet,
         on_open: OnOpen,
         embed: EmbedCrops | None,
-        last_tracks: Mapping[str, int],
+        last_seen: Mapping[str, LastSeen],
     ) -> None:
         self._site = site
         self._service = service
         self._on_tracklet = on_tracklet
         self._on_open = on_open
         self._embed = embed
-        self._last_tracks = last_tracks
+        self._last_seen = last_seen
         self._latest: dict[str, LiveWorker] = {}
         self._steady = SteadyClock()
 
@@ -68,6 +69,6 @@ class CameraWorkers:
             threading.Event(),
             self._embed,
             self._steady,
-            self._last_tracks.get(camera.id, 0) if earlier is None else earlier.last_track,
+            self._last_seen.get(camera.id, LastSeen()) if earlier is None else earlier.last_seen,
         )
         return self._latest[camera.id]

@@ -51,6 +51,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         self._engine = AssociationEngine(knowledge, WINDOW_SECONDS)
         self._edits = EditsVersion(0, 0)
         self._newest_us = 0
+        self._in_view: dict[str, Tracklet] = {}
         self._resolve_at = 0.0
 
     def __enter__(self) -> Self:
@@ -73,9 +74,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
 
         Open ones get an identity once they have an embedding, and may get another by a later one.
         """
-        self._put(
-            [each for each in stored if not each.is_open or isinstance(each.embedding, Embedding)]
-        )
+        self._put(stored)
 
     def know(self, knowledge: Knowledge) -> None:
         """Go on with other knowledge of the site; people keep their numbers."""
@@ -84,8 +83,16 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
 
     def _work(self, batch: list[Sequence[EncodedTracklet]]) -> None:
         self._relearn()
-        latest = {each.tracklet.key: each for each in chain.from_iterable(batch)}
-        self._add([(each.tracklet, each.embedding) for each in latest.values()])
+        told: dict[str, EncodedTracklet] = {}
+        for each in chain.from_iterable(batch):
+            if each.is_open:
+                self._in_view[each.tracklet.key] = each.tracklet
+            else:
+                self._in_view.pop(each.tracklet.key, None)
+            if not each.is_open or isinstance(each.embedding, Embedding):
+                told[each.tracklet.key] = each
+        if told:
+            self._add([(each.tracklet, each.embedding) for each in told.values()])
         if time.monotonic() >= self._resolve_at:
             self._resolve()
             self._resolve_at = time.monotonic() + self._every_seconds
@@ -117,7 +124,9 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         """
         decided = edits.decided(self._store, self._run_id)
         known = replace(self._knowledge, edits=Edits(decided.together, decided.apart))
-        self._engine = AssociationEngine(known, WINDOW_SECONDS, decided.following)
+        # Also where the last identity was erased: a number is never given again.
+        following = max(decided.following, self._engine.following)
+        self._engine = AssociationEngine(known, WINDOW_SECONDS, following)
         self._edits = decided.version
         newest_us = self._store.newest_us(self._run_id)
         if newest_us is None:
@@ -130,12 +139,16 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         self._add([each for each in stored if each[0].key not in who])
 
     def _add(self, some: Sequence[tuple[Tracklet, Embedding | NoEmbedding]]) -> None:
+        self._engine.go_on(list(self._in_view.values()))
         tracklets = [tracklet for tracklet, _ in some]
         self._newest_us = max((self._newest_us, *(each.end_us for each in tracklets)))
         self._link(self._engine.add(tracklets, [embedding for _, embedding in some], _now_us()))
 
     def _resolve(self) -> None:
+        self._engine.go_on(list(self._in_view.values()))
         self._engine.forget(self._store.missing(self._run_id, self._engine.keys))
+        known = self._engine.keys
+        self._in_view = {key: each for key, each in self._in_view.items() if key in known}
         self._link(self._engine.resolve(self._newest_us, _now_us()))
 
     def _link(self, links: Sequence[Link]) -> None:

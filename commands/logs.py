@@ -96,9 +96,16 @@ def logged(log_format: LogFormat) -> Iterator[None]:
             raise typer.Exit(EXIT_FAULT) from None
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Does not tell that it cannot write: that would come back here, and end the caller."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name of logging)
+        """Nothing can be told."""
+
+
 @contextmanager
 def _handled(stream: TextIO) -> Iterator[None]:
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(JsonFormatter())
     root, loggers = logging.getLogger(), [logging.getLogger(name) for name in OURS]
     root.addHandler(handler)

@@ -134,8 +134,8 @@ def execute(
         detection as service,
         ProgressDisplay(Console(stderr=True)) as display,
     ):
-        last_tracks = store.last_tracks(run_id)
-        workers = CameraWorkers(site, service, encoding.put, encoding.put_open, embed, last_tracks)
+        last_seen = store.last_seen(run_id)
+        workers = CameraWorkers(site, service, encoding.put, encoding.put_open, embed, last_seen)
         pool = Pool(workers.of([each for each in site.cameras if each.id not in finished]))
 
         def watch(statuses: Sequence[CameraStatus]) -> None:

@@ -298,6 +298,19 @@ class EncodedTracklet:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSeen:
+    """What a camera has come to in a run: from here on it counts when it begins anew.
+
+    Attributes:
+        track: Number of its last track; 0: none.
+        frame: Number of the last frame that somebody was in; -1: none.
+    """
+
+    track: int = 0
+    frame: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Evidence for "same person" in log-odds; parts add, 0 is even, a part not at hand is 0.
 

@@ -1,7 +1,7 @@
 """Putting tracklets down: whole ones once, open ones again and again until they have closed."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     bindparam,
     delete,
+    func,
     insert,
     literal,
     select,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 
 from pipeline.types import Embedding, EncodedTracklet, Tracklet
 from storage import embeddings, rows, sizes
+from storage.linking import lock_run
 from storage.schema import (
     SCORE_SCALE,
     Camera,
@@ -34,21 +36,22 @@ from storage.schema import (
 NO_FRAME: Final = -1
 
 
-# Made once: to put them together took longer than to write a tracklet's boxes.
-_KNOWN_OR_ERASED: Final = union_all(
-    *(
-        select(literal(1)).where(
-            *(table.c[key.name] == bindparam(key.name) for key in ErasedTracklet.__table__.c)
-        )
-        for table in (TrackletRow.__table__, ErasedTracklet.__table__)
-    )
+_KEY: Final = ("run_id", "camera_id", "track_id")
+_KNOWN: Final = select(literal(1)).where(
+    *(TrackletRow.__table__.c[name] == bindparam(name) for name in (*_KEY, "part"))
 )
+_ERASED: Final = select(literal(1)).where(
+    *(ErasedTracklet.__table__.c[name] == bindparam(name) for name in _KEY),
+    ErasedTracklet.part <= bindparam("part"),
+)
+_KNOWN_OR_ERASED: Final = union_all(_KNOWN, _ERASED)
+"""Made once: to put it together took longer than to write a tracklet's boxes."""
 _NUMBERED: Final = insert(TrackletRow).returning(TrackletRow.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What is stored of an open tracklet: its row, and up to which frame."""
+    """What is stored of a tracklet: its row, and up to which frame."""
 
     row: int
     last_frame: int
@@ -56,51 +59,49 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many tracklets were new, and what is stored of open ones, by key."""
+    """How many tracklets were new, and the keys of those that are open now."""
 
     new: int
-    open: dict[str, Begun]
+    open: frozenset[str]
 
 
 def add(
-    connection: Connection,
-    run_id: int,
-    encoded: Sequence[EncodedTracklet],
-    begun: Mapping[str, Begun],
+    connection: Connection, run_id: int, encoded: Sequence[EncodedTracklet], were_open: Set[str]
 ) -> Added:
-    """Keep tracklets of a run.
+    """Keep tracklets of a run; done twice it is as if done once.
 
-    One that it has already is left as it is, unless it was open: then it goes on to what it is now.
-    One that was erased does not come back.
+    One that the run has already is left as it is, unless it was open: then it goes on to what it is
+    now. One that was erased does not come back, nor do later parts of its track.
 
     Args:
         connection: In a transaction.
         run_id: Of which run.
         encoded: In the order in which they came.
-        begun: What is stored of the run's open tracklets, by key.
+        were_open: Keys of those that were open before.
     """
+    # First, like all who decide about a run: whoever locks in another order may wait for ever.
+    lock_run(connection, run_id)
     cameras = run_cameras(connection, run_id)
-    now_us = time.time_ns() // 1000
-    still, new = dict(begun), 0
+    latest = _latest(encoded)
+    growing = {key for key, item in latest.items() if item.is_open or key in were_open}
+    begun = _begun(connection, run_id, growing)
+    new, now_us = 0, time.time_ns() // 1000
     kept: list[tuple[int, EncodedTracklet]] = []
     points: list[tuple[int, Tracklet]] = []
     retold: list[int] = []
-    for item in _latest(encoded):
-        tracklet = item.tracklet
-        known = still.pop(tracklet.key, None)
-        if known is not None and not _went_on(connection, known, item):
-            known = None
+    for key, item in latest.items():
+        known = begun.get(key)
         if known is None:
             row = _insert(connection, run_id, cameras, item, now_us)
             if row is None:
                 continue
             new, known = new + 1, Begun(row, NO_FRAME)
+        elif not _goes_on(connection, known, item):
+            continue
         elif _tells_appearance(item):
             retold.append(known.row)
-        if item.is_open:
-            still[tracklet.key] = Begun(known.row, int(tracklet.frame_indices[-1]))
         kept.append((known.row, item))
-        points += [(known.row, rest) for rest in _after(tracklet, known.last_frame)]
+        points += [(known.row, rest) for rest in _after(item.tracklet, known.last_frame)]
     _lengthen(connection, run_id, [item.tracklet for _, item in kept])
     rows.insert_points(connection, points)
     told = [each for each in kept if _tells_appearance(each[1])]
@@ -109,7 +110,8 @@ def add(
     embeddings.add(connection, [(row, item.embedding) for row, item in told])
     thumbnails = [row for key, item in told for row in rows.of_thumbnails(key, item)]
     rows.insert_all(connection, ThumbnailRow, thumbnails)
-    return Added(new, still)
+    closed = {key for key, item in latest.items() if not item.is_open}
+    return Added(new, frozenset((were_open | growing) - closed))
 
 
 def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
@@ -122,7 +124,25 @@ def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
     return {row.name: row.id for row in connection.execute(query)}
 
 
-def _latest(encoded: Sequence[EncodedTracklet]) -> Iterable[EncodedTracklet]:
+def _begun(connection: Connection, run_id: int, keys: Collection[str]) -> dict[str, Begun]:
+    """What is stored of some of a run's tracklets, by key.
+
+    Asked for each time: what this program remembers may have been erased, and its row's number
+    given to another, and where the answer to a commit was lost it does not know what is stored.
+    """
+    known = rows.tracklet_ids_of(connection, run_id, keys) if keys else {}
+    if not known:
+        return {}
+    last = (
+        select(TrackPoint.tracklet_id, func.max(TrackPoint.frame_index))
+        .where(TrackPoint.tracklet_id.in_(list(known.values())))
+        .group_by(TrackPoint.tracklet_id)
+    )
+    frames = {row: int(frame) for row, frame in connection.execute(last)}
+    return {key: Begun(row, frames.get(row, NO_FRAME)) for key, row in known.items()}
+
+
+def _latest(encoded: Sequence[EncodedTracklet]) -> dict[str, EncodedTracklet]:
     """Each tracklet as it was told last, with the last that was told of its appearance."""
     found: dict[str, EncodedTracklet] = {}
     for item in encoded:
@@ -132,7 +152,7 @@ def _latest(encoded: Sequence[EncodedTracklet]) -> Iterable[EncodedTracklet]:
         if earlier is not None and not _tells_appearance(item):
             item = replace(item, embedding=earlier.embedding, thumbnails=earlier.thumbnails)
         found[item.tracklet.key] = item
-    return found.values()
+    return found
 
 
 def _tells_appearance(item: EncodedTracklet) -> bool:
@@ -164,21 +184,21 @@ def _insert(
     return rows.inserted(connection.execute(_NUMBERED, row))
 
 
-def _went_on(connection: Connection, known: Begun, item: EncodedTracklet) -> bool:
-    """Bring the row of an open tracklet up to date; False where it has been erased.
+def _goes_on(connection: Connection, known: Begun, item: EncodedTracklet) -> bool:
+    """Bring the row of a tracklet that was open up to date; False where more is known of it.
 
     Where it was found to show two people when it closed, it ends before what was stored of it.
     """
     tracklet, last = item.tracklet, int(item.tracklet.frame_indices[-1])
+    if last < known.last_frame and item.is_open:
+        return False
     dialect = connection.dialect.name
     size: ColumnElement[int] | int = sizes.of_tracklet(item, dialect)
     if not _tells_appearance(item):
         more = len(tracklet.scores) - TrackletRow.boxes
         size = TrackletRow.size_bytes + sizes.POINT_BYTES[dialect] * more
     of_row = update(TrackletRow).where(TrackletRow.id == known.row)
-    changed = of_row.values(**_measures(tracklet), size_bytes=size)
-    if connection.execute(changed).rowcount == 0:
-        return False
+    connection.execute(of_row.values(**_measures(tracklet), size_bytes=size))
     if last < known.last_frame:
         beyond = (TrackPoint.tracklet_id == known.row) & (TrackPoint.frame_index > last)
         connection.execute(delete(TrackPoint).where(beyond))

@@ -18,7 +18,16 @@ from sqlalchemy import (
 
 from pipeline.types import Evidence, Link
 from storage import rows
-from storage.schema import Camera, Edit, Identity, LinkPair, LinkRow, Run, TrackletRow
+from storage.schema import (
+    Camera,
+    Edit,
+    ErasedTracklet,
+    Identity,
+    LinkPair,
+    LinkRow,
+    Run,
+    TrackletRow,
+)
 
 PARTS = (LinkRow.appearance, LinkRow.transition_time, LinkRow.ground_plane, LinkRow.edits)
 """In the order of `Evidence`."""
@@ -40,6 +49,7 @@ class EditsVersion(NamedTuple):
 
     made: int
     undone: int
+    erased: int = 0
 
 
 def lock_run(connection: Connection, run_id: int) -> None:
@@ -50,7 +60,9 @@ def lock_run(connection: Connection, run_id: int) -> None:
 def edits_version(connection: Connection, run_id: int) -> EditsVersion:
     """Which edits there are by now."""
     query = select(func.count(), func.count(Edit.undone_at_us)).where(Edit.run_id == run_id)
-    return EditsVersion(*connection.execute(query).one())
+    of_run = ErasedTracklet.run_id == run_id
+    erased = select(func.count()).select_from(ErasedTracklet).where(of_run)
+    return EditsVersion(*connection.execute(query).one(), connection.execute(erased).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)

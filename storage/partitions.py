@@ -42,13 +42,13 @@ class Days:
         if self._begun == day or self._engine.dialect.name == "sqlite":
             return
         with writing(self._engine) as connection:
-            if _is_later(connection, day):
+            if _is_due(connection, day):
                 _create(connection, day)
         # Numbers are drawn by all at once: not before all see the table.
         with writing(self._engine) as connection:
-            if _is_later(connection, day):
-                first = select(func.setval("tracklet_id_seq", day * NUMBERS_A_DAY, False))
-                connection.execute(first)
+            if _is_due(connection, day):
+                following = _following(connection, day)
+                connection.execute(select(func.setval("tracklet_id_seq", following, False)))
         self._begun = day
 
 
@@ -102,10 +102,23 @@ def _dropped(engine: Engine, day: int) -> bool:
     return True
 
 
-def _is_later(connection: Connection, day: int) -> bool:
-    """Whether a day is later than that of the last number; until the end nobody else begins one."""
+def _is_due(connection: Connection, day: int) -> bool:
+    """Whether a day is to be begun; until the end nobody else begins one.
+
+    Also where numbers are of a day further ahead than clocks and midnights differ: somebody's clock
+    was wrong, and until that day all boxes would lie in its table.
+    """
     connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    return day * NUMBERS_A_DAY > _last_number(connection)
+    last_day = _last_number(connection) // NUMBERS_A_DAY
+    return last_day < day or last_day > day + 1
+
+
+def _following(connection: Connection, day: int) -> int:
+    """A day's first number that nobody has."""
+    first = day * NUMBERS_A_DAY
+    of_day = (TrackletRow.id >= first) & (TrackletRow.id < first + NUMBERS_A_DAY)
+    last = connection.execute(select(func.max(TrackletRow.id)).where(of_day)).scalar()
+    return first if last is None else int(last) + 1
 
 
 def _create(connection: Connection, day: int) -> None:

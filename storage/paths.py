@@ -14,7 +14,7 @@ from pipeline.types import BoolArray, Calibrations, DoubleArray, Tracklet
 from storage import rows
 from storage.engine import reading
 from storage.queries import Passage, Period, passage_of, present
-from storage.schema import Camera, TrackletRow, TrackPoint
+from storage.schema import Camera, TrackletRow
 from storage.store import Store
 
 Zone = Sequence[tuple[float, float]]
@@ -50,23 +50,12 @@ def tracklets(connection: Connection, ids: Sequence[int]) -> dict[int, Tracklet]
     of_tracklets = select(
         TrackletRow.id, Camera.name.label("camera"), TrackletRow.track_id, TrackletRow.part
     ).join(Camera, Camera.id == TrackletRow.camera_id)
-    of_points = select(
-        TrackPoint.tracklet_id,
-        TrackPoint.frame_index,
-        TrackPoint.timestamp_us,
-        TrackPoint.x1,
-        TrackPoint.y1,
-        TrackPoint.x2,
-        TrackPoint.y2,
-        TrackPoint.score,
-    ).order_by(TrackPoint.tracklet_id, TrackPoint.frame_index)
-    found = {}
-    for some in rows.batched(ids, rows.KEYS_AT_ONCE):
-        query = of_points.where(TrackPoint.tracklet_id.in_(some))
-        points = rows.points_by_tracklet(connection.execute(query))
-        for row in connection.execute(of_tracklets.where(TrackletRow.id.in_(some))):
-            found[row.id] = rows.tracklet(row, points[row.id])
-    return found
+    points = rows.points_of(connection, ids)
+    return {
+        row.id: rows.tracklet(row, points[row.id])
+        for some in rows.batched(ids, rows.KEYS_AT_ONCE)
+        for row in connection.execute(of_tracklets.where(TrackletRow.id.in_(some)))
+    }
 
 
 def presence_in_zone(

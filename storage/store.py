@@ -25,6 +25,7 @@ from pipeline.types import (
     Embedding,
     EncodedTracklet,
     EncoderIdentity,
+    LastSeen,
     Link,
     NoEmbedding,
     Split,
@@ -48,6 +49,7 @@ from storage.schema import (
     Camera,
     EmbeddingRow,
     Encoder,
+    ErasedTracklet,
     Identity,
     LinkRow,
     Run,
@@ -84,7 +86,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._claims: dict[int, Release] = {}
-        self._open: dict[int, dict[str, adding.Begun]] = {}
+        self._open: dict[int, frozenset[str]] = {}
         self._days = partitions.Days(engine)
 
     def __enter__(self) -> "Store":
@@ -232,16 +234,26 @@ class Store:
             return set(connection.execute(query).scalars())
 
     @reconnecting
-    def last_tracks(self, run_id: int) -> dict[str, int]:
-        """Number of the last track that the run has of each camera; none for those without."""
-        query = (
-            select(Camera.name, func.max(TrackletRow.track_id).label("last"))
-            .join(TrackletRow, TrackletRow.camera_id == Camera.id)
-            .where(TrackletRow.run_id == run_id)
-            .group_by(Camera.name)
-        )
+    def last_seen(self, run_id: int) -> dict[str, LastSeen]:
+        """What each camera came to so far, by name; none for those without tracklets.
+
+        Numbers of tracks that were erased count: they are refused.
+        """
+        tracks: dict[tuple[str, int], int] = {}
         with reading(self.engine) as connection:
-            return {row.name: int(row.last) for row in connection.execute(query)}
+            for table in (TrackletRow, ErasedTracklet):
+                query = (
+                    select(Camera.name, Camera.id, func.max(table.track_id))
+                    .join(Camera, Camera.id == table.camera_id)
+                    .where(table.run_id == run_id)
+                    .group_by(Camera.name, Camera.id)
+                )
+                for name, camera_id, last in connection.execute(query):
+                    tracks[name, camera_id] = max(tracks.get((name, camera_id), 0), int(last))
+            return {
+                name: LastSeen(track, _last_frame(connection, run_id, camera_id))
+                for (name, camera_id), track in tracks.items()
+            }
 
     @reconnecting
     def add_tracklets(self, run_id: int, encoded: Sequence[EncodedTracklet]) -> int:
@@ -251,7 +263,7 @@ class Store:
         """
         self._days.begin(time.time_ns() // 1000)
         with writing(self.engine) as connection:
-            added = adding.add(connection, run_id, encoded, self._open.get(run_id, {}))
+            added = adding.add(connection, run_id, encoded, self._open.get(run_id, frozenset()))
         self._open[run_id] = added.open
         return added.new
 
@@ -290,7 +302,7 @@ class Store:
             chosen &= TrackletRow.end_us >= ended_since_us
         with reading(self.engine) as connection:
             found = connection.execute(_tracklets_query(chosen)).all()
-            points = rows.points_by_tracklet(connection.execute(_points_query(chosen)))
+            points = rows.points_of(connection, [row.id for row in found])
         return [(rows.tracklet(row, points[row.id]), rows.embedding(row)) for row in found]
 
     def encoders(self, run_id: int) -> list[EncoderIdentity]:
@@ -437,6 +449,22 @@ def _as_begun(camera: CameraRecord) -> dict[str, object]:
     }
 
 
+def _last_frame(connection: Connection, run_id: int, camera_id: int) -> int:
+    """Number of the last frame in which a camera saw somebody; -1: none. They rise with time."""
+    latest = (
+        select(TrackletRow.id)
+        .where(TrackletRow.run_id == run_id, TrackletRow.camera_id == camera_id)
+        .order_by(TrackletRow.end_us.desc())
+        .limit(1)
+    )
+    number = connection.execute(latest).scalar()
+    if number is None:
+        return -1
+    last = select(func.max(TrackPoint.frame_index)).where(TrackPoint.tracklet_id == number)
+    found = connection.execute(last).scalar()
+    return -1 if found is None else int(found)
+
+
 def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -459,24 +487,6 @@ def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         .outerjoin(Encoder, Encoder.id == EmbeddingRow.encoder_id)
         .where(chosen)
         .order_by(RunCamera.position, TrackletRow.start_us, TrackletRow.track_id, TrackletRow.part)
-    )
-
-
-def _points_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            TrackPoint.tracklet_id,
-            TrackPoint.frame_index,
-            TrackPoint.timestamp_us,
-            TrackPoint.x1,
-            TrackPoint.y1,
-            TrackPoint.x2,
-            TrackPoint.y2,
-            TrackPoint.score,
-        )
-        .join(TrackletRow, TrackletRow.id == TrackPoint.tracklet_id)
-        .where(chosen)
-        .order_by(TrackPoint.tracklet_id, TrackPoint.frame_index)
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.config import AssociationSettings
 from pipeline.errors import StoreError
 from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, NoEmbedding, Tracklet
 from storage import edits, queries
+from storage.erasure import erase_identity
 from storage.retention import erase_stored_before
 from storage.store import CameraRecord, RunRecord, Store, open_store
 from storage.writer import Writer
@@ -100,6 +101,64 @@ def test_who_is_still_in_view_is_known_and_stays_who_they_are(store: Store) -> N
     assert _who(store, run_id)[identity] == {0}
     (whole,) = [t for t, _ in store.load_tracklets(run_id) if t.key == last.tracklet.key]
     assert whole.frame_indices.tolist() == last.tracklet.frame_indices.tolist()
+
+
+def _seen(
+    camera: str, number: int, seconds: tuple[int, int], look: np.ndarray, *, is_open: bool = False
+) -> EncodedTracklet:
+    """Somebody in view from one second to another."""
+    times = np.arange(seconds[0], seconds[1] + 1) * 1_000_000
+    boxes = np.tile(np.array((0, 0, 10, 20), np.float32), (len(times), 1))
+    frames, scores = np.arange(len(times)), np.ones(len(times), np.float32)
+    tracklet = Tracklet(camera, number, 1, frames, times, boxes, scores)
+    vector = (look / np.linalg.norm(look)).astype(np.float32)
+    return EncodedTracklet(tracklet, Embedding(vector, ENCODER), (), is_open=is_open)
+
+
+def _others() -> list[EncodedTracklet]:
+    """Who came before: what a cosine says is learnt from them."""
+    looks = np.random.default_rng(1).normal(size=(4, 8))[1:]
+    return [
+        _seen("abc"[n % 3], 50 + n, (20 * n - 400, 20 * n - 390), looks[n % 3]) for n in range(12)
+    ]
+
+
+LOOK = np.random.default_rng(1).normal(size=(4, 8))[0]
+
+
+def test_who_stands_in_view_is_nobody_else_who_comes_into_it(store: Store) -> None:
+    """Their appearance was told long ago; that they are still there is told all the time."""
+    run_id = _begin(store)
+    with LiveAssociation(store, run_id, KNOWLEDGE) as live, Writer(store, run_id, live.put) as sink:
+        for each in _others():
+            sink.put(each)
+        sink.put(_seen("a", 1, (0, 128), LOOK, is_open=True))
+        _until(lambda: "a/1" in store.current_identities(run_id))
+        later = _seen("a", 1, (0, 170), LOOK, is_open=True)
+        sink.put(replace(later, embedding=NoEmbedding()))
+        sink.put(_seen("a", 2, (150, 160), LOOK + 0.05))
+        _until(lambda: "a/2" in store.current_identities(run_id))
+        who = store.current_identities(run_id)
+        assert who["a/1"] != who["a/2"]
+        sink.put(_seen("a", 1, (0, 300), LOOK))
+    after = store.current_identities(run_id)
+    assert (after["a/1"], after["a/2"]) == (who["a/1"], who["a/2"])
+
+
+def test_whoever_is_erased_is_remembered_by_nobody(store: Store) -> None:
+    """Somebody alike who comes the moment after is not compared with them, and has a new number."""
+    run_id = _begin(store)
+    with LiveAssociation(store, run_id, KNOWLEDGE) as live, Writer(store, run_id, live.put) as sink:
+        for each in _others():
+            sink.put(each)
+        sink.put(_seen("a", 1, (0, 8), LOOK, is_open=True))
+        _until(lambda: "a/1" in store.current_identities(run_id))
+        erased = store.current_identities(run_id)["a/1"]
+        erase_identity(store, run_id, erased)
+        sink.put(_seen("b", 2, (30, 40), LOOK))
+        _until(lambda: "b/2" in store.current_identities(run_id))
+        assert "a/1" not in live.remembered
+    assert store.current_identities(run_id)["b/2"] > erased
 
 
 def _first_rows(tracklet: Tracklet, count: int) -> Tracklet:

@@ -1,10 +1,12 @@
 """Standard error as lines of JSON: one object each, whole, and without credentials."""
 
+import errno
 import json
 import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,16 @@ def test_people_read_what_they_read_before(capsys: pytest.CaptureFixture[str]) -
 )
 def test_addresses_are_told_without_credentials(text: str, told: str) -> None:
     assert without_credentials(text) == told
+
+
+class _Full(StringIO):
+    """A file on a disk that is full."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_where_nothing_can_be_told_whoever_logs_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _Full())
+    with logged(LogFormat.JSON):
+        logging.getLogger("cameras.live").warning("gate: stalled")

@@ -26,6 +26,9 @@ from pipeline.association.transitions import learn_transition_times
 from pipeline.types import BoolArray, Embedding, IntArray, Link, NoEmbedding, Tracklet
 
 PROVISIONAL: Final = "provisional"
+MEMBERS: Final = 30
+"""Of a frozen identity so many tracklets are remembered, its latest: who is seen all day would
+else cost more with each hour, because newcomers are compared with all of an identity."""
 
 
 class AssociationEngine:
@@ -41,6 +44,8 @@ class AssociationEngine:
         self, knowledge: Knowledge, window_seconds: float, first_identity: int = 1
     ) -> None:
         self._knowledge = knowledge
+        edits = knowledge.edits
+        self._edited = {key for pair in (*edits.together, *edits.apart) for key in pair}
         self._window_us = round(window_seconds * 1e6)
         self._longest_us = round(knowledge.settings.max_absence_seconds * 1e6)
         self._next = first_identity
@@ -110,6 +115,22 @@ class AssociationEngine:
         known = np.array([identities[each.key] for each in new.tracklets], np.int64)
         self._take_in(new, known, is_settled=True)
 
+    def go_on(self, tracklets: Sequence[Tracklet]) -> None:
+        """Where those who are still in view have come to by now; who is not known is left out.
+
+        What was told of their appearance still holds. Nobody else can be in their place meanwhile.
+        """
+        later = {each.key: each for each in tracklets if each.key in self._keys}
+        if later:
+            keys = [each.key for each in self._seen.tracklets]
+            rows = np.flatnonzero([key in later for key in keys])
+            self._seen = self._seen.gone_on(rows, [later[keys[row]] for row in rows.tolist()])
+
+    @property
+    def following(self) -> int:
+        """Number of the next new identity."""
+        return self._next
+
     def forget(self, keys: Collection[str]) -> None:
         """Forget tracklets that have been erased."""
         if not self._keys.isdisjoint(keys):
@@ -119,10 +140,10 @@ class AssociationEngine:
         """Decide anew who ended in the window before `now_us`, with all that came since.
 
         Links of those whose identity changed, or was provisional. What has not been seen for longer
-        than window and longest absence together is forgotten.
+        than window and longest absence together is forgotten, and of each identity all but the
+        latest `MEMBERS` from before the window.
         """
-        ends = self._seen.passages.ends
-        self._keep(ends >= now_us - self.reach_us)
+        self._keep(self._is_of_use(now_us))
         is_free = self._seen.passages.ends >= now_us - self._window_us
         self._learn()
         before, was_thing = self._identities, self._is_thing
@@ -171,6 +192,20 @@ class AssociationEngine:
             method,
             np.flatnonzero(is_free),
         )
+
+    def _is_of_use(self, now_us: int) -> BoolArray:
+        """Who (N,) is to be remembered; always those of whom a user has decided something."""
+        ends = self._seen.passages.ends
+        of_use = ends >= now_us - self._window_us
+        frozen = np.flatnonzero(~of_use & (ends >= now_us - self.reach_us))
+        latest_first = frozen[np.lexsort((-ends[frozen], self._identities[frozen]))]
+        ranked = self._identities[latest_first]
+        rank = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
+        of_use[latest_first[rank < MEMBERS]] = True
+        if self._edited:
+            keys = [self._seen.tracklets[row].key for row in frozen.tolist()]
+            of_use[frozen] |= np.array([key in self._edited for key in keys], np.bool_)
+        return of_use
 
     def _learn(self) -> None:
         """Offsets, crowding and scale from all who are remembered."""

@@ -1,7 +1,7 @@
 """Tracklets in columns, in order: what association looks at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,15 @@ class Seen:
         places = np.arange(len(self))[rows].tolist()
         tracklets = tuple(self.tracklets[place] for place in places)
         return Seen(tracklets, self.passages.take(rows), self.looks.take(rows))
+
+    def gone_on(self, rows: IntArray, later: Sequence[Tracklet]) -> "Seen":
+        """With what some of them have come to; they begin where they did."""
+        tracklets, now = list(self.tracklets), Passages.of(later)
+        for row, each in zip(rows.tolist(), later, strict=True):
+            tracklets[row] = each
+        ends, left = self.passages.ends.copy(), self.passages.left.copy()
+        ends[rows], left[rows] = now.ends, now.left
+        return Seen(tuple(tracklets), replace(self.passages, ends=ends, left=left), self.looks)
 
     def joined(self, others: "Seen") -> tuple["Seen", IntArray]:
         """These and others, and at which positions of one list after the other they were."""

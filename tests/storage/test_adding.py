@@ -1,14 +1,20 @@
 """Open tracklets: kept as far as they have come, and in the end as if stored whole."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, text
 
 from pipeline.types import EncodedTracklet, Link, NoEmbedding
-from storage import embeddings
-from storage.engine import reading, writing
+from storage import embeddings, erasure, reconnecting
+from storage import store as store_module
+from storage.engine import ConnectionLostError, reading, writing
 from storage.erasure import erase_identity
 from storage.schema import TrackletRow
 from storage.store import Store
@@ -116,6 +122,98 @@ def test_whoever_is_erased_while_in_view_does_not_come_back(
     for item in (make_open(range(8), embedded=True), make("north", 1, frames=WHOLE)):
         assert store.add_tracklets(run_id, [item]) == 0
         assert kept(store, run_id)["points"] == []
+
+
+def test_of_whoever_is_erased_while_in_view_the_rest_does_not_come_back_either(
+    store: Store, begin: Begin, make: Make, make_open: Make, join: Join
+) -> None:
+    """Neither as the next part of the track, nor as what it was split into; what was before may."""
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make_open(range(5), part=2, embedded=True)])
+    store.set_links(run_id, [join("north/1.2", 1)])
+    erase_identity(store, run_id, 1)
+    later = [make("north", 1, part=part, frames=WHOLE) for part in (2, 3, 4)]
+    assert store.add_tracklets(run_id, later) == 0
+    assert store.add_tracklets(run_id, [make("north", 1, part=1), make("north", 2)]) == 2
+
+
+def test_the_row_of_whoever_was_erased_is_taken_for_nobody_else(
+    store: Store, begin: Begin, make: Make, make_open: Make, join: Join
+) -> None:
+    """SQLite gives its number to the next who comes."""
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make_open(range(5), embedded=True, thumbnails=[b"a"])])
+    store.set_links(run_id, [join("north/1", 1)])
+    erase_identity(store, run_id, 1)
+    other = make("gate", 7, frames=range(20, 40))
+    first = replace(make("gate", 7, frames=range(20, 24)), is_open=True)
+    store.add_tracklets(run_id, [first])
+    store.add_tracklets(run_id, [make_open(range(8), embedded=True, thumbnails=[b"a"])])
+    store.add_tracklets(run_id, [make("north", 1, frames=WHOLE), other])
+    assert [row[2] for row in kept(store, run_id)["points"]] == list(range(20, 40))
+    assert kept(store, run_id)["thumbnail"] == []
+
+
+@pytest.mark.parametrize("before", [0, 3], ids=["new", "going on"])
+def test_a_commit_whose_answer_is_lost_is_done_again_without_harm(
+    store: Store,
+    begin: Begin,
+    make: Make,
+    make_open: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+) -> None:
+    run_id = begin(store)
+    if before:
+        store.add_tracklets(run_id, [make_open(range(before))])
+    lost = [ConnectionLostError("server closed the connection")]
+
+    @contextmanager
+    def losing(engine: Engine) -> Iterator[Connection]:
+        with writing(engine) as connection:
+            yield connection
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(reconnecting, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(store_module, "writing", losing)
+    store.add_tracklets(run_id, [make_open(range(5))])
+    assert not lost
+    store.add_tracklets(run_id, [make_open(range(8), embedded=True)])
+    store.add_tracklets(run_id, [make("north", 1, frames=WHOLE)])
+    assert [row[2] for row in kept(store, run_id)["points"]] == list(WHOLE)
+
+
+def test_writing_and_erasing_at_once(
+    store: Store,
+    begin: Begin,
+    make_open: Make,
+    make: Make,
+    join: Join,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two that lock the same rows in another order one would be ended by the database."""
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make_open(range(5), embedded=True)])
+    store.set_links(run_id, [join("north/1", 1)])
+    count, is_reached, go_on = erasure._count, Event(), Event()
+
+    def slowly(*arguments: Any) -> int:
+        is_reached.set()
+        go_on.wait(5)
+        return count(*arguments)
+
+    monkeypatch.setattr(erasure, "_count", slowly)
+    with ThreadPoolExecutor() as pool:
+        erasing = pool.submit(erase_identity, store, run_id, 1)
+        assert is_reached.wait(30)
+        batch = [make_open(range(8)), make("gate", 2, frames=range(3))]
+        adding = pool.submit(store.add_tracklets, run_id, batch)
+        time.sleep(0.3)  # until it waits, too
+        go_on.set()
+        assert erasing.result(30).rows.tracklets == 1
+        assert adding.result(30) == 1
+    assert [row[0] for row in kept(store, run_id)["tracklet"]] == [2]
 
 
 def test_what_retention_erased_begins_anew(

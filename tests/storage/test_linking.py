@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import func, select
 
 from pipeline.types import EncodedTracklet, Evidence, Link
-from storage import queries
+from storage import edits, queries
 from storage.engine import reading
+from storage.erasure import erase_identity
 from storage.explanations import why
-from storage.linking import EditsVersion
+from storage.linking import EditedMeanwhileError, EditsVersion
 from storage.schema import LinkRow
 from storage.store import Store
 
@@ -65,3 +66,19 @@ def test_evidence_must_be_finite_and_nothing_changes(
     with pytest.raises(ValueError, match="finite"):
         store.add_links(run_id, [bad], UNEDITED)
     assert _who(store, run_id) == {"north/1": 1}
+
+
+def test_an_erasure_is_noticed_by_who_began_before(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    """Also where it takes an edit with it, and another is made."""
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", number) for number in (1, 2, 3, 4)])
+    links = [join("north/1", 1), join("north/2", 1), join("north/3", 2), join("north/4", 3)]
+    store.set_links(run_id, links)
+    edits.confirm(store, run_id, 1)
+    known = edits.decided(store, run_id).version
+    erase_identity(store, run_id, 1)
+    edits.merge(store, run_id, 2, 3)
+    with pytest.raises(EditedMeanwhileError):
+        store.add_links(run_id, [join("north/4", 3)], known)

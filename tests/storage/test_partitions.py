@@ -2,12 +2,13 @@
 
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from pipeline.config import StorageSettings
 from pipeline.timestamps import from_iso
@@ -17,6 +18,7 @@ from storage.engine import reading, writing
 from storage.erasure import erase_identity
 from storage.partitions import DAY_US, PREFIX, Days
 from storage.retention import Retention
+from storage.schema import TrackletRow
 from storage.store import Store, open_store
 
 Begin = Callable[..., int]
@@ -220,6 +222,20 @@ def test_a_clock_that_is_set_back(store: Store, week: int, make: Make, turn: Tur
     assert {50, 51} <= set(tracks(store, week))
     assert tables(store)[-1] == "20260111"
     assert len(tables(store)) == 8
+
+
+def test_a_clock_that_was_far_ahead(store: Store, begin: Begin, make: Make) -> None:
+    """Days begin again with the right time, and numbers go on where the day had come to."""
+    run_id, now_us = begin(store), time.time_ns() // 1000
+    store.add_tracklets(run_id, [make("north", 1)])
+    Days(store.engine).begin(now_us + 3650 * DAY_US)
+    Days(store.engine).begin(now_us)
+    store.add_tracklets(run_id, [make("north", 2)])
+    with reading(store.engine) as connection:
+        numbers = list(
+            connection.execute(select(TrackletRow.id).order_by(TrackletRow.id)).scalars()
+        )
+    assert numbers[1] == numbers[0] + 1
 
 
 def test_an_erased_person_is_in_no_days_file(store: Store, week: int, join: Join) -> None:

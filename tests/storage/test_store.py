@@ -18,12 +18,14 @@ from pipeline.types import (
     EncodedTracklet,
     EncoderIdentity,
     Evidence,
+    LastSeen,
     Link,
     Thumbnail,
 )
 from storage import embeddings, queries, retention
 from storage import store as store_module
 from storage.engine import reading, writing
+from storage.erasure import erase_identity
 from storage.explanations import why
 from storage.retention import erase_stored_before
 from storage.schema import (
@@ -397,12 +399,19 @@ def test_cameras_that_have_ended(store: Store, begin: Begin) -> None:
     assert store.ended_cameras(other) == set()
 
 
-def test_the_last_tracks_of_a_run(store: Store, begin: Begin, make: Make) -> None:
-    run_id, other = begin(store), begin(store)
-    assert store.last_tracks(run_id) == {}
-    store.add_tracklets(run_id, [make("north", 7), make("north", 12, 2), make("gate", 3)])
-    store.add_tracklets(other, [make("north", 99)])
-    assert store.last_tracks(run_id) == {"north": 12, "gate": 3}
+def test_what_was_seen_last(store: Store, begin: Begin, make: Make, join: Join) -> None:
+    """A run that is resumed goes on from there; numbers of who was erased are not given again."""
+    run_id = begin(store)
+    assert store.last_seen(run_id) == {}
+    first = make("north", 12, frames=range(5))
+    store.add_tracklets(run_id, [first, make("north", 3, frames=range(7, 20)), make("gate", 3)])
+    found = {"north": LastSeen(12, 19), "gate": LastSeen(3, 4)}
+    assert store.last_seen(run_id) == found
+    assert store.last_seen(begin(store)) == {}
+    store.set_links(run_id, [join("north/12", 1), join("gate/3", 2)])
+    erase_identity(store, run_id, 1)
+    erase_identity(store, run_id, 2)
+    assert store.last_seen(run_id) == {"north": LastSeen(12, 19), "gate": LastSeen(3, -1)}
 
 
 def orphans(store: Store) -> dict[str, int]:

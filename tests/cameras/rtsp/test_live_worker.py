@@ -15,7 +15,7 @@ from cameras.live_worker import LiveWorker
 from cameras.worker import State
 from pipeline.config import Site
 from pipeline.errors import StoreError
-from pipeline.types import Appearance, Clip, ImageArray, Tracklet
+from pipeline.types import Appearance, Clip, ImageArray, LastSeen, Tracklet
 from tests.cameras.rtsp.server import RtspServer
 
 Start = Callable[..., RtspServer]
@@ -39,7 +39,11 @@ class Following:
     """Live cameras that are followed, and what came of it."""
 
     def __init__(
-        self, urls: Sequence[str], detect: Detect, fails: Callable[[Tracklet], None], **keys: int
+        self,
+        urls: Sequence[str],
+        detect: Detect,
+        fails: Callable[[Tracklet], None],
+        **keys: LastSeen,
     ) -> None:
         cameras = [{"id": f"c{number}", "video": url} for number, url in enumerate(urls)]
         tracking = {"min_detections": 2, "max_gap_seconds": 0.2}
@@ -113,7 +117,7 @@ def follow() -> Iterator[Callable[..., Following]]:
         *cameras: RtspServer,
         detect: Detect = somebody,
         fails: Callable[[Tracklet], None] = lambda _: None,
-        **keys: int,
+        **keys: LastSeen,
     ) -> Following:
         started.append(Following([camera.url() for camera in cameras], detect, fails, **keys))
         return started[-1].__enter__()
@@ -265,7 +269,12 @@ def test_pictures_of_another_size_are_followed_anew(
 def test_tracks_go_on_after_those_of_before(
     rtsp_camera: Start, follow: Callable[..., Following]
 ) -> None:
-    following = follow(rtsp_camera(), last_track=41)
+    """And frames after their frames: an export tells them apart by these numbers."""
+    following = follow(rtsp_camera(), last_seen=LastSeen(41, 1000))
     following.until(lambda: following.frames[0] >= 10)
     following.end()
-    assert following.keys == ["c0/42"]
+    ((tracklet, _),) = following.closed
+    assert tracklet.key == "c0/42"
+    assert 1001 <= tracklet.frame_indices[0] < 1020
+    last_seen = following.workers[0].last_seen
+    assert (last_seen.track, last_seen.frame >= tracklet.frame_indices[-1]) == (42, True)

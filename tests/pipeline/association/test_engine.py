@@ -1,13 +1,14 @@
 """Identities while people come, and as at the end."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.association.engine import PROVISIONAL, AssociationEngine
-from pipeline.association.resolver import METHOD, Knowledge, associate
+from pipeline.association.engine import MEMBERS, PROVISIONAL, AssociationEngine
+from pipeline.association.resolver import METHOD, Edits, Knowledge, associate
 from pipeline.config import AssociationSettings
 from pipeline.types import Embedding, EncoderIdentity, Link, Tracklet
 
@@ -130,6 +131,36 @@ def test_what_is_long_gone_is_forgotten(tracklet: Make) -> None:
         engine.resolve(each.end_us, 0)
         sizes.append(len(engine))
     assert max(sizes) == 19
+
+
+def test_of_who_is_there_all_day_the_latest_is_remembered(tracklet: Make) -> None:
+    """Else what it costs to compare with them would grow from hour to hour."""
+    rng = np.random.default_rng(0)
+    engine = AssociationEngine(KNOWLEDGE, window_seconds=60)
+    look, told = rng.normal(size=8), {}
+    for number in range(400):
+        vector = look + 0.1 * rng.normal(size=8)
+        each = tracklet("abc"[number % 3], number, 8.0 * number, 8.0 * number + 5)
+        embedding = Embedding(vector / np.linalg.norm(vector), ENCODER)
+        told = _told(told, engine.add([each], [embedding], 0))
+        if number % 10 == 9:
+            told = _told(told, engine.resolve(each.end_us, 0))
+            assert len(engine) <= MEMBERS + 60 // 8 + 2, "those of the window, and some before it"
+    assert set(told.values()) == {1}
+
+
+def test_what_a_user_decided_of_is_remembered_beside_the_latest(tracklet: Make) -> None:
+    rng = np.random.default_rng(0)
+    edits = Edits(apart=(("a/0", "b/1"),))
+    engine = AssociationEngine(replace(KNOWLEDGE, edits=edits), window_seconds=60)
+    look = rng.normal(size=8)
+    for number in range(100):
+        vector = look + 0.1 * rng.normal(size=8)
+        each = tracklet("abc"[number % 3], number, 8.0 * number, 8.0 * number + 5)
+        engine.add([each], [Embedding(vector / np.linalg.norm(vector), ENCODER)], 0)
+    engine.resolve(each.end_us, 0)
+    assert {"a/0", "b/1"} < engine.keys
+    assert "c/2" not in engine.keys
 
 
 def test_numbers_are_never_given_twice(tracklet: Make) -> None:
