@@ -60,14 +60,14 @@ def with_whole_identities(pairs: Pairs, known: IntArray) -> Pairs:
         known: Identity (N,) of each, at least 0; -1: none yet.
     """
     order = np.argsort(known, kind="stable")
-    ranked = known[order]
-    whole = pairs
-    for one, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
-        asks = np.flatnonzero((known[one] < 0) & (known[other] >= 0))
-        since, until = (np.searchsorted(ranked, known[other[asks]], s) for s in ("left", "right"))
-        which, place = spread(since, until)
-        whole = Pairs.both(whole, Pairs.of(len(known), one[asks][which], order[place]))
-    return whole
+    one = np.concatenate([pairs.first, pairs.second])
+    other = np.concatenate([pairs.second, pairs.first])
+    asks = np.flatnonzero((known[one] < 0) & (known[other] >= 0))
+    # Each identity once for each who asks, however many of its members they were paired with.
+    asked = np.unique(np.stack([one[asks], known[other[asks]]]), axis=1)
+    since, until = (np.searchsorted(known[order], asked[1], side) for side in ("left", "right"))
+    which, place = spread(since, until)
+    return Pairs.both(pairs, Pairs.of(len(known), asked[0][which], order[place]))
 
 
 def _count_in_reach(passages: Passages, reach_us: int) -> int:

@@ -66,6 +66,11 @@ def _expect_agreement(apart: Pairs, blocks: IntArray) -> None:
         raise ValueError(f"expected constraints that agree, got {names} both apart and together")
 
 
+HUB, LEAVES = 16, 2000
+"""A block that is the best of more than `HUB` others takes many of them in one round: one a round
+would make time grow with the square of the largest cluster. At most so many leaves at a time."""
+
+
 def _contracted(graph: BlockGraph) -> IntArray:
     """Labels (B,) after joining, the heaviest edges first, as long as one is above 0."""
     labels = np.arange(len(graph.sizes))
@@ -74,18 +79,48 @@ def _contracted(graph: BlockGraph) -> IntArray:
         if not len(rising.first):
             return labels
         into = np.arange(len(labels))
-        chosen = _best_of_both_ends(rising)
+        best, admirers = _best(rising)
+        star = _star(rising, best, admirers)
+        into[star] = star.min(initial=len(into))
+        ends = rising.first[best], rising.second[best]
+        others = best[~np.isin(ends[0], star) & ~np.isin(ends[1], star)]
+        chosen = others[disjoint(rising.first[others], rising.second[others])]
         into[rising.second[chosen]] = rising.first[chosen]
         graph, labels = graph.joined(into), into[labels]
 
 
-def _best_of_both_ends(graph: BlockGraph) -> IntArray:
-    """Places of edges with no end in common, of which neither end has a better one."""
+def _star(graph: BlockGraph, best: IntArray, admirers: tuple[IntArray, IntArray]) -> IntArray:
+    """A block that is the best of many, and those of these that all agree with one another.
+
+    Args:
+        graph: Edges above 0.
+        best: Places of edges of which neither end has a better one.
+        admirers: Blocks, and of which each is a best one, the heaviest edges first.
+    """
+    leaves, hubs = admirers
+    hub = int(np.bincount(hubs, minlength=1).argmax())
+    leaves = leaves[hubs == hub][:LEAVES]
+    is_free = hub in graph.first[best] or hub in graph.second[best]
+    if len(leaves) <= HUB or not is_free:
+        return np.empty(0, np.int64)
+    agree = graph.rows()[leaves][:, leaves].toarray() != 0
+    possible, taken = np.ones(len(leaves), np.bool_), [hub]
+    for place, leaf in enumerate(leaves.tolist()):
+        if possible[place]:
+            taken.append(leaf)
+            possible &= agree[place]
+    return np.array(taken, np.int64)
+
+
+def _best(graph: BlockGraph) -> tuple[IntArray, tuple[IntArray, IntArray]]:
+    """Places of edges of which neither end has a better one; and who is whose best, as `_star`."""
     first, second, weights = graph.first, graph.second, graph.weights()
     level = np.floor(np.log2(weights) * LEVELS)
     best = np.full(len(graph.sizes), -np.inf)
     np.maximum.at(best, first, level)
     np.maximum.at(best, second, level)
-    places = np.flatnonzero((level == best[first]) & (level == best[second]))
-    places = places[np.lexsort((second[places], first[places], -weights[places]))]
-    return places[disjoint(first[places], second[places])]
+    order = np.lexsort((second, first, -weights))
+    one, other = (level == best[first])[order], (level == best[second])[order]
+    leaves = np.concatenate([first[order][one], second[order][other]])
+    hubs = np.concatenate([second[order][one], first[order][other]])
+    return order[one & other], (leaves, hubs)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.association import correlation_clustering as correlation_clustering_module
 from pipeline.association.block_graph import BlockGraph
 from pipeline.association.correlation_clustering import _contracted, correlation_clustering
 from pipeline.association.pairs import Pairs
@@ -278,3 +279,36 @@ def test_a_long_chain_whose_links_grow_stronger() -> None:
     )
     assert (np.diff(labels) >= 0).all()  # clusters are stretches of the chain
     assert np.bincount(labels).max() < 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_block_that_is_the_best_of_many(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two people who were known before and come again and again: in few rounds, and as well."""
+    rng = np.random.default_rng(seed)
+    who = np.r_[np.zeros(20), np.ones(20), rng.integers(0, 2, 200)].astype(np.int64)
+    pairs = Pairs.all(len(who))
+    is_one = who[pairs.first] == who[pairs.second]
+    weights = np.where(is_one, 1.0, -1.0) + rng.normal(size=len(pairs))
+    known = pairs.where((pairs.second < 40) & is_one)
+    apart = pairs.where((rng.random(len(pairs)) < 0.01) & (pairs.first >= 40))
+
+    def solved() -> tuple[IntArray, float]:
+        labels = correlation_clustering(pairs, weights, default=-0.5, apart=apart, together=known)
+        return labels, float(weights[labels[pairs.first] == labels[pairs.second]].sum())
+
+    rounds = 0
+    joined = BlockGraph.joined
+
+    def counted(self: BlockGraph, into: IntArray) -> BlockGraph:
+        nonlocal rounds
+        rounds += 1
+        return joined(self, into)
+
+    monkeypatch.setattr(BlockGraph, "joined", counted)
+    labels, worth = solved()
+    few, rounds = rounds, 0
+    monkeypatch.setattr(correlation_clustering_module, "HUB", len(who))
+    _, one_by_one = solved()
+    assert few < rounds / 2
+    assert worth >= 0.98 * one_by_one
+    assert not (labels[apart.first] == labels[apart.second]).any()
