@@ -1,16 +1,23 @@
 """The detector on models that ultralytics itself can run beside it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+import pipeline.offline  # noqa: F401 (before OpenVINO)
+
+# isort: split
+import openvino
 import pytest
+from scipy.optimize import linear_sum_assignment
 from ultralytics import YOLO
 
 from pipeline.config import DetectionSettings
 from pipeline.detection.detector import Detector
 from pipeline.errors import WeightsError
+from pipeline.lasting import the_only
 from pipeline.types import ImageArray
 
 
@@ -57,6 +64,17 @@ def test_result_does_not_depend_on_the_company(toy: Detector) -> None:
         np.testing.assert_array_equal(alone.confidence, among.confidence)
 
 
+@pytest.fixture
+def in_float32() -> Iterator[None]:
+    """OpenVINO computes as torch does; by itself it takes bf16 where the processor has that."""
+    core, name = the_only(openvino.Core), "INFERENCE_PRECISION_HINT"
+    usual = core.get_property("CPU", name)
+    core.set_property("CPU", {name: "f32"})
+    yield
+    core.set_property("CPU", {name: usual})
+
+
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("end_to_end", [False, True], ids=["columns", "rows"])
 def test_agrees_with_ultralytics(
     tmp_path: Path, make_untrained: Callable[..., Path], end_to_end: bool
@@ -84,8 +102,14 @@ def test_agrees_with_ultralytics(
         detector = Detector(DetectionSettings(**settings, engine=engine))
         assert detector.name == f"tiny.pt ({engine})"
         (ours,) = detector.detect([picture])
-        np.testing.assert_allclose(ours.xyxy, expected[has_area], atol=0.1)
-        np.testing.assert_allclose(ours.confidence, theirs.boxes.conf.numpy()[has_area], atol=1e-3)
+        assert len(ours) == has_area.sum()
+        # Of two that are equally likely either may come first, on another processor.
+        apart = np.abs(ours.xyxy[:, None] - expected[has_area]).max(axis=2)
+        own, other = linear_sum_assignment(apart)
+        assert apart[own, other].max() < 0.1
+        assert ours.confidence is not None
+        confidence = theirs.boxes.conf.numpy()[has_area][other]
+        np.testing.assert_allclose(ours.confidence[own], confidence, atol=1e-3)
 
 
 def test_small_people_are_found_in_tiles(toy_detector: Path) -> None:
