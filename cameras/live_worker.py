@@ -26,7 +26,7 @@ POLL_SECONDS = 0.2
 FRESH_SECONDS = 0.05
 """A frame that has waited for less is looked at; converting a newer one would gain little."""
 TELL_OPEN_SECONDS = 0.5
-"""With the time until a commit, what a power failure costs at most is a second."""
+"""With the quarter until a commit, every box is stored within a second."""
 LATE_SECONDS = 2.0
 """Frames may come as much later than they were taken; until then nobody is taken to have left."""
 
