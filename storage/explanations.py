@@ -8,6 +8,7 @@ from sqlalchemy import Row, Select, func, select
 
 from pipeline.errors import StoreError
 from pipeline.timestamps import to_iso
+from storage import rows
 from storage.engine import reading
 from storage.queries import held
 from storage.rows import tracklet_key
@@ -77,12 +78,11 @@ def why(store: Store, run_id: int, tracklet: str, *, as_of_us: int | None = None
             LinkRow.edits,
         )
         .select_from(TrackletRow)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
         .outerjoin(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & held(as_of_us))
         .outerjoin(Identity, Identity.id == LinkRow.identity_id)
         .where(
             TrackletRow.run_id == run_id,
-            Camera.name == camera,
+            TrackletRow.camera_id.in_(rows.cameras_named(run_id, camera)),
             TrackletRow.track_id == track,
             TrackletRow.part == part,
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from pipeline.association.floor_tracks import STEP_US, floor_tracks, sampled
 from pipeline.association.passages import in_reach, spread
@@ -68,7 +68,7 @@ def in_view_together(
         as_of_us: Who is who as it was held then.
     """
     with reading(store.engine) as connection:
-        names, table = _people(connection, run_id, period, as_of_us)
+        names, table = _people(connection, run_id, period, as_of_us, identity)
     found = []
     for camera in range(len(names)):
         own = table[table[:, 2] == camera]
@@ -96,7 +96,7 @@ def close_together(
     Looked at four times a second, where both have a place on the floor; see `in_view_together`.
     """
     with reading(store.engine) as connection:
-        names, table = _people(connection, run_id, period, as_of_us)
+        names, table = _people(connection, run_id, period, as_of_us, identity)
         seen = np.array([name in calibrations for name in names], np.bool_)
         table = table[seen[table[:, 2]]]
         one, other = _meeting(table, identity)
@@ -125,10 +125,17 @@ def close_together(
 
 
 def _people(
-    connection: Connection, run_id: int, period: Period, as_of_us: int | None
+    connection: Connection,
+    run_id: int,
+    period: Period,
+    as_of_us: int | None,
+    identity: int | None,
 ) -> tuple[list[str], IntArray]:
     """Names of cameras, and passages of people (N, 5) by begin: number of the row, identity,
-    camera, begin and end, both within the period."""
+    camera, begin and end, both within the period; where an identity is given, of the time in
+    which it was there."""
+    if identity is not None:
+        period = _lifetime(connection, run_id, identity, period, as_of_us)
     names = list(run_cameras(connection, run_id))
     query = (
         select(
@@ -150,6 +157,22 @@ def _people(
     table[:, 3] = np.maximum(table[:, 3], period.from_us)
     table[:, 4] = np.minimum(table[:, 4], period.to_us)
     return names, table[np.lexsort((table[:, 0], table[:, 3]))]
+
+
+def _lifetime(
+    connection: Connection, run_id: int, identity: int, period: Period, as_of_us: int | None
+) -> Period:
+    """The part of a period from when an identity was seen first to when it was seen last."""
+    query = (
+        select(func.min(TrackletRow.start_us), func.max(TrackletRow.end_us))
+        .join(LinkRow, LinkRow.tracklet_id == TrackletRow.id)
+        .join(Identity, Identity.id == LinkRow.identity_id)
+        .where(Identity.run_id == run_id, Identity.number == identity, held(as_of_us))
+    )
+    first_us, last_us = connection.execute(query, {"as_of_us": as_of_us}).one()
+    if first_us is None:
+        return period
+    return Period(max(period.from_us, first_us), min(period.to_us, last_us))
 
 
 def _meeting(table: IntArray, identity: int | None) -> tuple[IntArray, IntArray]:

@@ -151,9 +151,10 @@ def identities(
     """People of a run, by number; or, instead, what is rather a thing than a person."""
     is_asked = LinkRow.method == UNSUPPORTED if things else LinkRow.method != UNSUPPORTED
     values = {"run_id": run_id, "as_of_us": as_of_us}
-    query = _passage_query(as_of_us is None, linked=True).where(is_asked)
+    chosen = wanted.camera is not None or wanted.period != ALWAYS
+    query = _passage_query(as_of_us is None, linked=True, few=chosen).where(is_asked)
     with reading(store.engine) as connection:
-        if wanted.camera is not None or wanted.period != ALWAYS:
+        if chosen:
             names = None if wanted.camera is None else [wanted.camera]
             values |= where_and_when(connection, run_id, names, wanted.period)
             seen = (
@@ -218,7 +219,8 @@ def present(
 
 
 SEEN: Final = and_(
-    TrackletRow.run_id == bindparam("run_id"),
+    # Not as the column alone: SQLite would take the index of the run, and read all of it.
+    TrackletRow.run_id + 0 == bindparam("run_id"),
     TrackletRow.camera_id.in_(bindparam("camera_ids", expanding=True)),
     TrackletRow.start_us >= bindparam("earliest_us"),
     TrackletRow.start_us <= bindparam("to_us"),
@@ -322,9 +324,13 @@ def _presence_query(is_now: bool) -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def _passage_query(is_now: bool, *, linked: bool) -> Select[*tuple[Any, ...]]:
-    """Passages of a run; only those with an identity, or all."""
+def _passage_query(is_now: bool, *, linked: bool, few: bool = False) -> Select[*tuple[Any, ...]]:
+    """Passages of a run; only those with an identity, or all.
+
+    Of a few identities they are found by these, not by the run: see `SEEN`.
+    """
     holds = _HOLDS if is_now else _HELD
+    run = TrackletRow.run_id + 0 if few else TrackletRow.run_id
     return (
         select(
             Identity.number,
@@ -349,7 +355,7 @@ def _passage_query(is_now: bool, *, linked: bool) -> Select[*tuple[Any, ...]]:
         )
         .join(LinkRow, (LinkRow.tracklet_id == TrackletRow.id) & holds, isouter=not linked)
         .join(Identity, Identity.id == LinkRow.identity_id, isouter=not linked)
-        .where(TrackletRow.run_id == bindparam("run_id"))
+        .where(run == bindparam("run_id"))
         # Not by the camera's name: databases differ in how they sort text.
         .order_by(TrackletRow.start_us, RunCamera.position, TrackletRow.track_id, TrackletRow.part)
     )

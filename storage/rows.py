@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Result, Row, delete, insert, select
+from sqlalchemy import Connection, Result, Row, Select, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import StoreError
@@ -137,18 +137,23 @@ def tracklet_row(connection: Connection, run_id: int, key: str) -> int | None:
     match = KEY.fullmatch(key)
     if match is None:
         raise StoreError(f"expected a tracklet such as desk/12 or desk/12.2, got {key}")
-    query = (
-        select(TrackletRow.id)
-        .join(Camera, Camera.id == TrackletRow.camera_id)
-        .where(
-            TrackletRow.run_id == run_id,
-            Camera.name == match["camera"],
-            TrackletRow.track_id == int(match["track"]),
-            TrackletRow.part == int(match["part"] or 1),
-        )
+    query = select(TrackletRow.id).where(
+        TrackletRow.run_id == run_id,
+        TrackletRow.camera_id.in_(cameras_named(run_id, match["camera"])),
+        TrackletRow.track_id == int(match["track"]),
+        TrackletRow.part == int(match["part"] or 1),
     )
     found = connection.execute(query).scalar()
     return None if found is None else int(found)
+
+
+def cameras_named(run_id: int, name: str) -> Select[int]:
+    """The number of a run's camera; none where it has none of this name.
+
+    To find tracklets by: by the name of the camera SQLite would look through all of the run.
+    """
+    of_run = select(Camera.id).join(RunCamera, RunCamera.camera_id == Camera.id)
+    return of_run.where(RunCamera.run_id == run_id, Camera.name == name)
 
 
 def insert_points(connection: Connection, tracklets: Sequence[tuple[int, Tracklet]]) -> None:
