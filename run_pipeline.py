@@ -1,7 +1,5 @@
 """Multi-camera person tracking that you can query: the command line."""
 
-import atexit
-import gc
 import signal
 import sys
 
@@ -136,6 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The interpreter's last search for garbage takes seconds among all that torch brings.
-    atexit.register(gc.freeze)
     main()
