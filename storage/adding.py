@@ -23,18 +23,15 @@ from storage import embeddings, rows, sizes
 from storage.linking import lock_run
 from storage.schema import (
     SCORE_SCALE,
-    Camera,
     EmbeddingRow,
     ErasedTracklet,
     Run,
-    RunCamera,
     ThumbnailRow,
     TrackletRow,
     TrackPoint,
 )
 
 NO_FRAME: Final = -1
-
 
 _KEY: Final = ("run_id", "camera_id", "track_id")
 _KNOWN: Final = select(literal(1)).where(
@@ -81,7 +78,7 @@ def add(
     """
     # First, like all who decide about a run: whoever locks in another order may wait for ever.
     lock_run(connection, run_id)
-    cameras = run_cameras(connection, run_id)
+    cameras = rows.run_cameras(connection, run_id)
     latest = _latest(encoded)
     growing = {key for key, item in latest.items() if item.is_open or key in were_open}
     begun = _begun(connection, run_id, growing)
@@ -112,16 +109,6 @@ def add(
     rows.insert_all(connection, ThumbnailRow, thumbnails)
     closed = {key for key, item in latest.items() if not item.is_open}
     return Added(new, frozenset((were_open | growing) - closed))
-
-
-def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
-    """Numbers of the rows of a run's cameras, by name."""
-    query = (
-        select(Camera.name, Camera.id)
-        .join(RunCamera, RunCamera.camera_id == Camera.id)
-        .where(RunCamera.run_id == run_id)
-    )
-    return {row.name: row.id for row in connection.execute(query)}
 
 
 def _begun(connection: Connection, run_id: int, keys: Collection[str]) -> dict[str, Begun]:

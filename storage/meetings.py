@@ -12,7 +12,8 @@ from pipeline.timestamps import to_iso
 from pipeline.types import UNSUPPORTED, Calibrations, IntArray
 from storage.engine import reading
 from storage.paths import tracklets
-from storage.queries import ALWAYS, SEEN, Period, held, run_cameras, where_and_when
+from storage.queries import ALWAYS, SEEN, Period, held, where_and_when
+from storage.rows import run_cameras
 from storage.schema import Camera, Identity, LinkRow, TrackletRow
 from storage.store import Store
 

@@ -16,7 +16,8 @@ from sqlalchemy import select
 from pipeline.timestamps import to_iso
 from pipeline.types import UNSUPPORTED
 from storage.engine import reading
-from storage.queries import ALWAYS, SEEN, Period, held, run_cameras, where_and_when
+from storage.queries import ALWAYS, SEEN, Period, held, where_and_when
+from storage.rows import run_cameras
 from storage.schema import Camera, Identity, LinkRow, TrackletRow
 from storage.store import Store
 

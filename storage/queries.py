@@ -14,7 +14,7 @@ from pipeline.errors import StoreError
 from pipeline.timestamps import to_iso
 from pipeline.types import UNSUPPORTED
 from storage.engine import reading
-from storage.rows import tracklet_ids_of, tracklet_key
+from storage.rows import run_cameras, tracklet_ids_of, tracklet_key
 from storage.schema import (
     SCORE_SCALE,
     Camera,
@@ -253,11 +253,6 @@ def where_and_when(
     }
 
 
-def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
-    """Numbers of the rows of a run's cameras, by name, in the order of the site file."""
-    return {row.name: row.id for row in connection.execute(_CAMERAS, {"run_id": run_id})}
-
-
 def held(as_of_us: int | None) -> ColumnElement[bool]:
     """Which links hold now, or held at a time, a value for `as_of_us`: of two the earlier.
 
@@ -301,12 +296,6 @@ _HELD: Final = (
     .scalar_subquery()
 )
 _LONGEST: Final = select(Run.longest_us).where(Run.id == bindparam("run_id"))
-_CAMERAS: Final = (
-    select(Camera.name, Camera.id)
-    .join(RunCamera, RunCamera.camera_id == Camera.id)
-    .where(RunCamera.run_id == bindparam("run_id"))
-    .order_by(RunCamera.position)
-)
 
 
 # Made once: to put such a query together takes longer than the database needs to answer it.

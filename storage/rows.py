@@ -3,10 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Result, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Result, Row, Select, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import StoreError
@@ -97,6 +97,19 @@ def tracklet_ids(connection: Connection, run_id: int) -> dict[str, int]:
     }
 
 
+_CAMERAS: Final = (
+    select(Camera.name, Camera.id)
+    .join(RunCamera, RunCamera.camera_id == Camera.id)
+    .where(RunCamera.run_id == bindparam("run_id"))
+    .order_by(RunCamera.position)
+)
+
+
+def run_cameras(connection: Connection, run_id: int) -> dict[str, int]:
+    """Numbers of the rows of a run's cameras, by name, in the order of the site file."""
+    return {row.name: row.id for row in connection.execute(_CAMERAS, {"run_id": run_id})}
+
+
 def tracklet_ids_of(connection: Connection, run_id: int, keys: Collection[str]) -> dict[str, int]:
     """Numbers of the rows of some of a run's tracklets, by `Tracklet.key`; unknown ones have none.
 
@@ -109,15 +122,13 @@ def tracklet_ids_of(connection: Connection, run_id: int, keys: Collection[str]) 
     of_run = select(TrackletRow.track_id, TrackletRow.part, TrackletRow.id).where(
         TrackletRow.run_id == run_id
     )
-    cameras = select(Camera.name, Camera.id).join(RunCamera, RunCamera.camera_id == Camera.id)
     # By the camera's number: by its name SQLite would look through all of the run.
-    known = connection.execute(cameras.where(RunCamera.run_id == run_id)).all()
     found = {
-        tracklet_key(camera.name, track_id, part): row_id
-        for camera in known
-        for some in batched(sorted(tracks[camera.name]), KEYS_AT_ONCE)
+        tracklet_key(name, track_id, part): row_id
+        for name, camera_id in run_cameras(connection, run_id).items()
+        for some in batched(sorted(tracks[name]), KEYS_AT_ONCE)
         for track_id, part, row_id in connection.execute(
-            of_run.where(TrackletRow.camera_id == camera.id, TrackletRow.track_id.in_(some))
+            of_run.where(TrackletRow.camera_id == camera_id, TrackletRow.track_id.in_(some))
         )
     }
     return {key: found[key] for key in keys if key in found}

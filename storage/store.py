@@ -32,7 +32,6 @@ from pipeline.types import (
     Tracklet,
 )
 from storage import adding, embeddings, partitions, rows
-from storage.adding import run_cameras
 from storage.claims import Release, claimed
 from storage.engine import open_engine, reading, shown, writing
 from storage.linking import (
@@ -171,7 +170,7 @@ class Store:
                 .where(Run.id == run_id)
                 .values(settings_json=settings_json, settings_sha256=sha256)
             )
-            known = run_cameras(connection, run_id)
+            known = rows.run_cameras(connection, run_id)
             states = [(known[each.name], _as_begun(each)) for each in changed if each.name in known]
             states += [(known[name], {"status": "ended"}) for name in gone if name in known]
             for camera_id, values in states:
@@ -271,7 +270,7 @@ class Store:
     def end_camera(self, run_id: int, camera: str, status: str, message: str, frames: int) -> None:
         """Put down how a camera fared: `ended` or `failed`."""
         with writing(self.engine) as connection:
-            camera_id = run_cameras(connection, run_id)[camera]
+            camera_id = rows.run_cameras(connection, run_id)[camera]
             connection.execute(
                 update(RunCamera)
                 .where(RunCamera.run_id == run_id, RunCamera.camera_id == camera_id)

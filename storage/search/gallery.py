@@ -22,8 +22,8 @@ from pipeline.types import (
 )
 from storage.engine import reading
 from storage.explanations import parsed
-from storage.queries import Period, held, run_cameras
-from storage.rows import HALF, tracklet_ids_of, tracklet_key
+from storage.queries import Period, held
+from storage.rows import HALF, run_cameras, tracklet_ids_of, tracklet_key
 from storage.schema import Camera, EmbeddingRow, Encoder, Identity, LinkRow, TrackletRow
 from storage.store import Store
 
