@@ -134,8 +134,8 @@ with open_store("sqlite:///tracking.db", create=False) as store:
 searches again and again keeps a `Search` of a `SearchGallery`; from 100,000 tracklets on
 `indexed=True` makes a faiss index in memory. So it is on PostgreSQL too, also where pgvector is:
 what is compared is the embeddings less what each camera adds to them, which is learned from the run
-and changes as it grows, so an index of what is stored would find others. 100,000 of 256 numbers are
-read and ready in 1.6 s of CPU time.
+and changes as it grows, so an index of what is stored would find others. How long it takes to read
+them all: [evaluation.md](evaluation.md).
 
 ## Take it away
 `export --format` writes what other programs read; all are streamed, so that memory does not grow.
