@@ -51,8 +51,8 @@ RATE: Final = 10.0
 OUTAGES: Final = (1.0, 10.0, 60.0)
 OVERLOAD: Final = 3.0
 GAP_SECONDS: Final = 0.5
-SETTLING: Final = 0.2
-"""Share of a soak that is not judged: caches fill."""
+SETTLING_SECONDS: Final = 900
+"""Of a soak this, or the first half, is not judged: association fills its window of ten minutes."""
 READY_WITHIN_SECONDS: Final = 300
 LAGS, STORE_LAGS = "lags.txt", "store-lags.txt"
 context = multiprocessing.get_context("spawn")
@@ -186,11 +186,13 @@ def soak(minutes: float, seed: int) -> dict[str, Any]:
         report = json.loads((Path(name) / "output.json").read_text())
         errors = (Path(name) / "errors.txt").read_text()
         passages = found_passages(Path(name) / "tracking.db", trial.began, until)
-    judged = looks[int(SETTLING * len(looks)) :]
+    settling = min(SETTLING_SECONDS, 30 * minutes)
+    judged = [look for look in looks if look["time"] >= trial.began + settling]
     hours = np.array([look["time"] - trial.began for look in judged]) / 3600
     return {
         "soak": {
             "minutes": minutes,
+            "not_judged_minutes": settling / 60,
             "faults": len(faults),
             "tracebacks": errors.count("Traceback"),
             "restarts": max(sum(look["restarts"]) for look in looks),

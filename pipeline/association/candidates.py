@@ -18,6 +18,8 @@ NEAREST = 30
 minutes, where most people are seen again, and once among all in reach."""
 SOON_S = 180.0
 BLOCK = 512
+GROUP = 32
+"""Numbers of which only the greatest is looked at, at first: sorting all is what takes long."""
 
 
 def candidate_pairs(
@@ -129,16 +131,33 @@ def _nearest(
         last = ends[block].max() + reach_us
         until = len(starts) if not free.all() else block[-1] + 1
         until = min(int(np.searchsorted(starts, last, side="right")), int(until))
-        columns = np.arange(since, until)
         similarity = vectors[block] @ vectors[since:until].T
-        earlier = columns < block[:, None]
-        possible = earlier & (ends[since:until] + reach_us >= starts[block][:, None])
-        possible |= ~earlier & ~free[since:until] & (starts[since:until] <= last)
-        similarity[~possible] = -np.inf
+        columns = np.arange(since, until)
+        some = columns[(columns >= block[0]) | (ends[since:until] + reach_us < starts[block[-1]])]
+        earlier = some < block[:, None]
+        possible = earlier & (ends[some] + reach_us >= starts[block][:, None])
+        possible |= ~earlier & ~free[some] & (starts[some] <= last)
+        similarity[:, some - since] = np.where(possible, similarity[:, some - since], -np.inf)
         one, other = never.of(block)
         inside = (other >= since) & (other < until)
         similarity[one[inside], other[inside] - since] = -np.inf
-        count = min(NEAREST, len(columns))
-        best = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-        good = np.isfinite(np.take_along_axis(similarity, best, axis=1))
-        yield np.broadcast_to(block[:, None], best.shape)[good], columns[best[good]]
+        row, column = _greatest(similarity, NEAREST)
+        yield block[row], columns[column]
+
+
+def _greatest(values: FloatArray, count: int) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the greatest of each row, at most so many, -inf left out.
+
+    Of equals the first. Of a row cut into groups, `count` groups have a value as great as the least
+    of their greatest: what is less is not among the greatest, and that is nearly all.
+    """
+    least = np.full((len(values), 1), -np.inf)
+    width = values.shape[1] // GROUP
+    if width >= count:
+        groups = values[:, : width * GROUP].reshape(len(values), GROUP, width)
+        least = np.partition(groups.max(axis=1), -count, axis=1)[:, -count, None]
+    row, column = np.nonzero((values >= least) & (values > -np.inf))
+    order = np.lexsort((column, -values[row, column], row))
+    row, column = row[order], column[order]
+    greatest = np.arange(len(row)) - np.searchsorted(row, row) < count
+    return row[greatest], column[greatest]
