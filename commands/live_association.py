@@ -10,6 +10,7 @@ from typing import Self
 from pipeline.association.engine import AssociationEngine
 from pipeline.association.floor_fit import CameraFit
 from pipeline.association.resolver import Edits, Knowledge
+from pipeline.memory import give_back_memory
 from pipeline.stage import Stage
 from pipeline.types import Embedding, EncodedTracklet, Link, NoEmbedding, Tracklet
 from storage import edits
@@ -95,6 +96,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
             self._add([(each.tracklet, each.embedding) for each in told.values()])
         if time.monotonic() >= self._resolve_at:
             self._resolve()
+            give_back_memory()
             self._resolve_at = time.monotonic() + self._every_seconds
 
     def _end(self) -> None:
