@@ -76,6 +76,7 @@ class Follower:
         self.has_seen = False
         # Of those who are open: the end that was told last, and their length at the last look.
         self._told: dict[str, tuple[int, int]] = {}
+        self._known: frozenset[int] = frozenset()
 
     def see(self, detections: sv.Detections, frame: Frame) -> None:
         """Take in a frame and its detections."""
@@ -91,6 +92,11 @@ class Follower:
         self._close(self._builder.add_observation(tracked, observation))
         self._note(observation.index, observation.timestamp_us, len(tracked))
 
+    @property
+    def has_newcomers(self) -> bool:
+        """Whether somebody is in view who was not when that was told last."""
+        return not self._builder.open_tracks <= self._known
+
     def tell_open(self, on_open: OnOpen) -> None:
         """Tell who is in view, as far as they have come; of some also what was seen of them.
 
@@ -98,6 +104,7 @@ class Follower:
         again at `LATER_LOOKS` times that, and so on.
         """
         told = {}
+        self._known = self._builder.open_tracks
         for tracklet, appearance in self._builder.open_tracklets():
             end_us, looked_us = self._told.get(tracklet.key, (0, FIRST_LOOK_US // LATER_LOOKS))
             lasted_us = tracklet.end_us - tracklet.start_us

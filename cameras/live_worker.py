@@ -26,7 +26,7 @@ POLL_SECONDS = 0.2
 FRESH_SECONDS = 0.05
 """A frame that has waited for less is looked at; converting a newer one would gain little."""
 TELL_OPEN_SECONDS = 0.5
-"""With the quarter until a commit, every box is stored within a second."""
+"""Of newcomers it is told at once: their first boxes have waited until there were enough."""
 LATE_SECONDS = 2.0
 """Frames may come as much later than they were taken; until then nobody is taken to have left."""
 
@@ -220,7 +220,8 @@ class LiveWorker:
         )
 
     def _tell_open(self, follower: Follower) -> None:
-        if time.monotonic() - self._told_open >= TELL_OPEN_SECONDS:
+        is_due = time.monotonic() - self._told_open >= TELL_OPEN_SECONDS
+        if is_due or follower.has_newcomers:
             self._told_open = time.monotonic()
             with delivering():
                 follower.tell_open(self._on_open)

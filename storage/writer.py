@@ -8,14 +8,13 @@ from pipeline.stage import Stage
 from pipeline.types import EncodedTracklet
 from storage.store import Store
 
-COMMIT_EVERY_SECONDS = 0.25
-"""Open tracklets are told every half second: with this, every box is stored within a second."""
+COMMIT_EVERY_SECONDS = 0.1
 COMMIT_EVERY_TRACKLETS = 50
 WAITING_TRACKLETS = 500
 
 
 class Writer(Stage[EncodedTracklet]):
-    """Commits tracklets in small batches, within a quarter of a second of their arrival.
+    """Commits tracklets in small batches, within a tenth of a second of their arrival.
 
     Args:
         store: Where to.

@@ -124,9 +124,16 @@ class TrackletBuilder:
 
     def open_tracklets(self) -> list[OpenTracklet]:
         """Those that are open and have enough boxes to be kept, as far as they have come."""
-        parts = self._open.values()
-        kept = [part for part in parts if part.boxes_so_far >= self._settings.min_detections]
-        return [(part.tracklet(self._camera_id), part.appearance) for part in kept]
+        return [(part.tracklet(self._camera_id), part.appearance) for part in self._kept()]
+
+    @property
+    def open_tracks(self) -> frozenset[int]:
+        """Numbers of the tracks of those."""
+        return frozenset(part.track_id for part in self._kept())
+
+    def _kept(self) -> list[_Part]:
+        least = self._settings.min_detections
+        return [part for part in self._open.values() if part.boxes_so_far >= least]
 
     def _close_unseen(self, now_us: int) -> list[ClosedTracklet]:
         gone = [part for part in self._open.values() if now_us - part.seen_us > self._max_gap_us]

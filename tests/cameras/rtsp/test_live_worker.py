@@ -154,6 +154,9 @@ def test_who_is_open_is_told_again_and_again(
     following.end()
     lengths = [len(tracklet.scores) for tracklet, _ in following.open]
     assert lengths == sorted(set(lengths)), "only those that have gone on"
+    assert lengths[0] == following.site.tracking.min_detections, (
+        "as soon as they are told from none"
+    )
     assert {tracklet.key for tracklet, _ in following.open} == {"c0/1"}
     ((whole, _),) = following.closed
     for tracklet, _ in following.open:
