@@ -95,7 +95,7 @@ def erase_identity(store: Store, run_id: int, number: int) -> Erasure:
             if is_last:
                 _forget(connection, run_id, batch[0].identity)
             details: audit.Details = {"identity": number, **asdict(gone)}
-            audit.log(connection, "erasure", run_id, details)
+            audit.log(connection, members.ERASURE, run_id, details)
         erased += gone
     is_wiped = wiped(store.engine, [table.__tablename__ for table in CONCERNED])
     with writing(store.engine) as connection:

@@ -1,13 +1,18 @@
 """Tracklets of a run with the links that hold, and by them the members of its identities."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from pipeline.errors import StoreError
 from storage import rows
-from storage.schema import Camera, EditTracklet, Identity, LinkRow, TrackletRow
+from storage.schema import Audit, Camera, EditTracklet, Identity, LinkRow, TrackletRow
+
+ERASURE: Final = "erasure"
+"""What the audit log calls it when an identity is erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,11 @@ def parted(
 
 
 def following(connection: Connection, run_id: int) -> int:
-    """The number after the last one that an identity of the run has."""
+    """The number after the last one that an identity of the run has, or had when it was erased."""
     query = select(func.max(Identity.number)).where(Identity.run_id == run_id)
-    return int(connection.execute(query).scalar() or 0) + 1
+    erasures = select(Audit.details_json).where(Audit.run_id == run_id, Audit.action == ERASURE)
+    gone = [int(json.loads(each)["identity"]) for each in connection.execute(erasures).scalars()]
+    return max([int(connection.execute(query).scalar() or 0), *gone]) + 1
 
 
 def _named(connection: Connection, run_id: int, key: str) -> Member:

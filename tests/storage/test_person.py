@@ -176,6 +176,13 @@ def test_edits_about_the_erased_go_with_them(store: Store, little_run: int, dump
     assert (after["edit"], after["edit_tracklet"]) == ([], [])
 
 
+def test_the_number_of_the_erased_is_never_given_again(store: Store, little_run: int) -> None:
+    alone = edits.decided(store, little_run).following
+    edits.split(store, little_run, ["gate/1.2"])
+    erase_identity(store, little_run, alone)
+    assert edits.decided(store, little_run).following == alone + 1
+
+
 RANDOM = np.random.default_rng(0)
 
 
