@@ -26,11 +26,11 @@ from commands.metrics import RunningParts, served, split_address
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from commands.reloading import SiteReload, camera_records
 from pipeline.association.floor_fit import CameraFit
-from pipeline.config import PixelCamera, Site, load_site, redacted_json
+from pipeline.config import PixelCamera, Site, load_site, redacted_json, stored_site
 from pipeline.detection.detector import Detector
 from pipeline.detection.devices import find_device
 from pipeline.detection.exports import cache_folder
-from pipeline.errors import WeightsError
+from pipeline.errors import SettingsError, WeightsError
 from pipeline.reid.encoder import ClipEncoder, RecordedEncoder
 from pipeline.reid.opening import open_encoder
 from pipeline.reid.splitting import TrackletSplitter
@@ -216,7 +216,7 @@ def _resumable(site: Site, store: Store, encoder: ClipEncoder | None) -> int | N
         WeightsError: Its people were embedded by another encoder: they could not be compared with
             those to come.
     """
-    run_id = store.resumable_run(site.site, redacted_json(site))
+    run_id = store.resumable_run(site.site, _as_put_down(site, store))
     if run_id is None or encoder is None:
         return run_id
     recorded = RecordedEncoder(site.site)
@@ -228,6 +228,20 @@ def _resumable(site: Site, store: Store, encoder: ClipEncoder | None) -> int | N
                 " --resume"
             )
     return run_id
+
+
+def _as_put_down(site: Site, store: Store) -> str:
+    """The settings as the site's newest run put them down, where these mean the same.
+
+    A later version may have more of them, which are as if they had been there.
+    """
+    now, before = redacted_json(site), store.newest_settings(site.site)
+    if before is None:
+        return now
+    try:
+        return before if redacted_json(stored_site(before)) == now else now
+    except SettingsError:
+        return now
 
 
 def _begin(

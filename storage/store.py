@@ -194,6 +194,12 @@ class Store:
             newest = connection.execute(query).first()
         return None if newest is None or newest.status == "finished" else int(newest.id)
 
+    def newest_settings(self, site: str) -> str | None:
+        """Those of the newest run of a site, if there is one."""
+        query = select(Run.settings_json).where(Run.site == site).order_by(Run.id.desc()).limit(1)
+        with reading(self.engine) as connection:
+            return connection.execute(query).scalar()
+
     def resume_run(self, run_id: int) -> None:
         """Set a run going again.
 
