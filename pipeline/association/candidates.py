@@ -90,7 +90,7 @@ def _all(passages: Passages, reach_us: int, free: BoolArray) -> Pairs:
 def _likeliest(
     passages: Passages, looks: Looks, reach_us: int, apart: Pairs, free: BoolArray
 ) -> Pairs:
-    pieces = followers(passages.chains())
+    pieces = followers(passages.chains)
     pieces = pieces.where(free[pieces.first] | free[pieces.second])
     found = [(pieces.first, pieces.second)]
     for gallery in looks.galleries:

@@ -29,7 +29,7 @@ def cannot_link(passages: Passages, transitions: Transitions) -> Pairs:
     if not found:
         return Pairs.none(len(passages))
     one, other = (np.concatenate(column) for column in zip(*found, strict=True))
-    chains = passages.chains()
+    chains = passages.chains
     apart = chains[one] != chains[other]
     return Pairs.of(len(passages), one[apart], other[apart])
 

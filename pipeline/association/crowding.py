@@ -69,7 +69,7 @@ def comparisons(
         itself, nor with pieces of one track.
     """
     members = gallery.members
-    never, chains = Partners(apart), passages.chains()[members]
+    never, chains = Partners(apart), passages.chains[members]
     position = np.full(apart.count, -1, np.int64)
     position[members] = np.arange(len(members))
     for begin in range(0, len(places), block):

@@ -67,6 +67,13 @@ class FloorSamples:
         """(N,): the multiple after the last of each."""
         return np.asarray(self.begins + np.diff(self.offsets))
 
+    def among(self, count: int, rows: IntArray) -> "FloorSamples":
+        """As of so many tracklets, at increasing rows (N,); of the others nothing is known."""
+        lengths, begins = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        lengths[rows], begins[rows] = np.diff(self.offsets), self.begins
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return FloorSamples(offsets, begins, self.positions, self.variances)
+
 
 def floor_track(tracklet: Tracklet, calibrations: Calibrations) -> FloorTrack:
     """Where the person of a tracklet stood; empty without calibration or where feet are cut."""

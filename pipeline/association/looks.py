@@ -115,4 +115,8 @@ def _taken(gallery: Gallery, position: IntArray) -> Gallery:
     members = position[gallery.members]
     kept = np.flatnonzero(members >= 0)
     kept = kept[np.argsort(members[kept], kind="stable")]
-    return Gallery(gallery.encoder, members[kept], gallery.vectors[kept], gallery.crowding[kept])
+    # Newcomers belong near the end: what stays in its place is copied at once, which is quicker.
+    moved = np.flatnonzero(kept != np.arange(len(kept)))
+    still = moved[0] if len(moved) else len(kept)
+    vectors = np.concatenate([gallery.vectors[:still], gallery.vectors[kept[still:]]])
+    return Gallery(gallery.encoder, members[kept], vectors, gallery.crowding[kept])

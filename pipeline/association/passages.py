@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from pipeline.types import BoolArray, DoubleArray, IntArray, Tracklet
 COLUMNS: Final = ("camera", "starts", "ends", "track", "part", "came", "left")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Passages:
     """N tracklets, by start, camera, track and part.
 
@@ -81,6 +82,7 @@ class Passages:
         """Whether both of a pair (P,) were seen by one camera."""
         return np.asarray(self.camera[pairs.first] == self.camera[pairs.second])
 
+    @cached_property
     def chains(self) -> IntArray:
         """Equal (N,) for pieces of one track, cut for its length.
 

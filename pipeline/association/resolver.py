@@ -13,7 +13,7 @@ from pipeline.association.correlation_clustering import correlation_clustering
 from pipeline.association.crowding import contrasts, with_crowding
 from pipeline.association.evidence import UNINFORMED_LOG_ODDS, PairTable, links
 from pipeline.association.floor_fit import CameraFit, camera_fits, corrected
-from pipeline.association.floor_tracks import NOWHERE, FloorSamples, floor_tracks, sampled
+from pipeline.association.floor_tracks import FloorSamples, floor_tracks, sampled
 from pipeline.association.ground_plane import LONGEST_GAP_SECONDS, ground_plane_log_odds
 from pipeline.association.looks import Looks
 from pipeline.association.metric.metric import LocalityAwareMetric
@@ -241,7 +241,7 @@ def pose(
     pairs = Pairs.both(pairs, Pairs.both(decided.together, decided.apart))
     similarity = looks.similarities(pairs)
     ground, too_fast = ground_plane_log_odds(samples, settings.ground_plane_sigma_m, pairs)
-    chains = passages.chains()
+    chains = passages.chains
     given = prior_log_odds(passages, pairs, knowledge.transitions)
     edited = pairs.among(decided.together).astype(np.float64) - pairs.among(decided.apart)
     table = PairTable(
@@ -267,14 +267,14 @@ def _on_floor(
     """Where tracklets stood; of those long before and after all that are free it is not asked."""
     starts, ends = seen.passages.starts, seen.passages.ends
     reach_us = round(LONGEST_GAP_SECONDS * 1e6)
-    tracks = [NOWHERE] * len(seen)
+    near = np.zeros(len(seen), np.bool_)
     if calibrations and free.any():
         near = (starts <= ends[free].max() + reach_us) & (ends >= starts[free].min() - reach_us)
-        rows = np.flatnonzero(near).tolist()
-        found = floor_tracks([seen.tracklets[row] for row in rows], calibrations)
-        for row, track in zip(rows, found, strict=True):
-            tracks[row] = track
-    return sampled(corrected(tracks, [each.camera_id for each in seen.tracklets], fits))
+    rows = np.flatnonzero(near)
+    tracklets = [seen.tracklets[row] for row in rows.tolist()]
+    tracks = floor_tracks(tracklets, calibrations)
+    right = corrected(tracks, [each.camera_id for each in tracklets], fits)
+    return sampled(right).among(len(seen), rows)
 
 
 def _appearance(

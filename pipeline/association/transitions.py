@@ -113,7 +113,7 @@ def _linked(passages: Passages, clusters: IntArray, longest_s: float) -> Pairs:
         same = clusters[order[ahead:]] == clusters[order[:-ahead]]
         found = Pairs.of(len(passages), order[:-ahead][same], order[ahead:][same])
         pairs = Pairs.both(pairs, found)
-    chains = passages.chains()
+    chains = passages.chains
     apart = chains[pairs.first] != chains[pairs.second]
     return pairs.where(apart & (passages.gaps_s(pairs) <= longest_s))
 
@@ -127,20 +127,19 @@ def _pairs_in_reach(passages: Passages, longest_s: float) -> DoubleArray:
     cameras = len(passages.names)
     reach = np.zeros((cameras, cameras, len(EDGES_S) - 1))
     edges = np.append(EDGES_S[1:-1], np.inf).clip(max=longest_s)
-    by_camera = [np.flatnonzero(passages.camera == camera) for camera in range(cameras)]
-    for first, leaving in enumerate(by_camera):
-        ends = passages.ends[leaving]
-        for second, entering in enumerate(by_camera):
-            starts = passages.starts[entering]
-            # Only what starts later counts; pairs that start together count once, by halves.
-            since = np.searchsorted(starts, passages.starts[leaving], side="left")
-            until = np.searchsorted(
-                starts, ends[:, None] + (edges * 1e6).astype(np.int64), side="left"
-            )
-            counts = np.maximum(until - since[:, None], 0).sum(axis=0)
-            if first == second:
-                counts = np.maximum(counts - len(leaving), 0)
-            reach[first, second] = np.diff(counts, prepend=0)
+    leaving = np.argsort(passages.camera, kind="stable")
+    present, begins = np.unique(passages.camera[leaving], return_index=True)
+    # Only what starts later counts; pairs that start together count once, by halves.
+    since = np.searchsorted(passages.starts, passages.starts[leaving], side="left")
+    last = passages.ends[leaving][:, None] + (edges * 1e6).astype(np.int64)
+    until = np.searchsorted(passages.starts, last, side="left")
+    for second in present.tolist():
+        entered = np.concatenate([[0], np.cumsum(passages.camera == second)])
+        counts = np.maximum(entered[until] - entered[since][:, None], 0)
+        sums = np.add.reduceat(counts, begins)
+        own = present == second
+        sums[own] = np.maximum(sums[own] - entered[-1], 0)
+        reach[present, second] = np.diff(sums, prepend=0)
     return reach
 
 

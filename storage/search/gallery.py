@@ -56,7 +56,7 @@ class SearchGallery:
     ) -> None:
         self.encoder, self.passages, self.identities = encoder, passages, identities
         self.vectors = _without_offsets(encoder, passages, vectors)
-        self._chains = passages.chains()
+        self._chains = passages.chains
         self._crowding = np.full(len(passages), np.nan)
         latest = np.arange(max(len(passages) - SCALED_ON, 0), len(passages))
         shown = passages.take(latest)
