@@ -1,9 +1,9 @@
 """What association costs as tracklets come, and all at once: time, memory, and who was found.
 
 People walk from camera to camera at a constant rate; their embeddings are drawn, not rendered.
-Online, tracklets are handed over every two seconds and decided anew every half window, as they
-come: what was stored long ago costs nothing, so the curve must be flat. Offline, all are decided at
-once.
+Online, tracklets are handed over every two seconds and decided anew every minute, or less often
+where that takes long, as by a live run: what was stored longer ago than anybody is remembered costs
+nothing, so the curve must become flat. Offline, all are decided at once.
 """
 
 import argparse
@@ -11,9 +11,8 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from documents import document, start, write
 
+from commands.live_association import RESOLVE_EVERY_SECONDS, RESTS, WINDOW_SECONDS
 from pipeline.association.engine import AssociationEngine
 from pipeline.association.resolver import Knowledge, associate
 from pipeline.config import AssociationSettings
-from pipeline.types import Embedding, EncoderIdentity, Tracklet
+from pipeline.types import Embedding, EncoderIdentity, Link, Tracklet
 
 SEED: Final = 77
 CAMERAS: Final = 100
@@ -41,7 +41,6 @@ visit: cosines of .63 for one person, .26 +- .05 for two."""
 STAY_S: Final = (4.0, 15.0)
 WALK_S: Final = (9.0, 20.0 / 9)
 """Shape and scale of the gamma distribution: 20 seconds, most of them 8 to 35."""
-WINDOW_S: Final = 600.0
 EVERY_S: Final = 2.0
 KNOWLEDGE: Final = Knowledge({}, {}, AssociationSettings())
 
@@ -93,40 +92,51 @@ def offline(people: Crowd) -> tuple[dict[str, int], dict[str, float]]:
 
 
 def online(people: Crowd) -> tuple[dict[str, int], dict[str, float]]:
-    """Identities by tracklet; CPU milliseconds a new tracklet and seconds a window, at the end."""
-    engine = AssociationEngine(KNOWLEDGE, WINDOW_S)
+    """Identities by tracklet, and costs of the last fifth of the time."""
+    engine = AssociationEngine(KNOWLEDGE, WINDOW_SECONDS)
     told: dict[str, int] = {}
-    adding, solving, total = [], [], 0.0
-    following = people.tracklets[0].end_us + int(WINDOW_S / 2 * 1e6)
-    for since, until, now_us in _batches(people):
-        begun = time.process_time()
-        links = engine.add(people.tracklets[since:until], people.embeddings[since:until], 0)
-        seconds = time.process_time() - begun
-        adding.append(1000 * seconds / (until - since))
-        total += seconds
-        if now_us >= following or until == len(people.tracklets):
-            begun = time.process_time()
-            links += engine.resolve(now_us, 0)
-            solving.append(time.process_time() - begun)
-            total += solving[-1]
-            following = now_us + int(WINDOW_S / 2 * 1e6)
-        told.update({link.tracklet: link.identity for link in links})
-    span_s = (people.tracklets[-1].end_us - people.tracklets[0].end_us) / 1e6
+    adding: list[tuple[float, float, int]] = []
+    deciding: list[tuple[float, float]] = []
+    waiting, add_at_s, decide_at_s = 0, 0.0, RESOLVE_EVERY_SECONDS
+    for until, now_us in _batches(people):
+        now_s = (now_us - people.tracklets[0].end_us) / 1e6
+        is_last = until == len(people.tracklets)
+        if now_s >= add_at_s or is_last:
+            some = people.tracklets[waiting:until], people.embeddings[waiting:until]
+            links, seconds = _timed(engine.add, *some, 0)
+            told.update({link.tracklet: link.identity for link in links})
+            adding.append((now_s, seconds, until - waiting))
+            waiting, add_at_s = until, now_s + RESTS * seconds
+        if now_s >= decide_at_s or is_last:
+            links, seconds = _timed(engine.resolve, now_us, 0)
+            told.update({link.tracklet: link.identity for link in links})
+            deciding.append((now_s, seconds))
+            decide_at_s = now_s + max(RESOLVE_EVERY_SECONDS, RESTS * seconds)
+    late_s = 0.8 * now_s
+    late = [row for row in adding if row[0] >= late_s]
+    spent = sum(row[1] for row in [*adding, *deciding] if row[0] >= late_s)
     return told, {
-        "CPU ms a new tracklet": float(np.median(adding[-len(adding) // 5 :])),
-        "CPU s a window": solving[-1],
-        "share of a core, percent": 100 * total / span_s,
+        "CPU ms a new tracklet": 1000 * sum(row[1] for row in late) / sum(row[2] for row in late),
+        "s until newcomers have an identity": late[-1][0] - late[-2][0],
+        "CPU s to decide anew": deciding[-1][1],
+        "share of a core, percent": 100 * spent / (now_s - late_s),
         "remembered": len(engine),
     }
 
 
-def _batches(people: Crowd) -> Iterator[tuple[int, int, int]]:
-    """Positions of those that ended in the same `EVERY_S`, and when these were over."""
+def _timed(work: Callable[..., list[Link]], *arguments: object) -> tuple[list[Link], float]:
+    """What it gives, and CPU seconds."""
+    begun = time.process_time()
+    return work(*arguments), time.process_time() - begun
+
+
+def _batches(people: Crowd) -> Iterator[tuple[int, int]]:
+    """How many had ended at the end of each `EVERY_S`, and when that was."""
     ends = np.array([tracklet.end_us for tracklet in people.tracklets])
     slots = (ends - ends[0]) // int(EVERY_S * 1e6)
-    borders = [0, *(np.flatnonzero(np.diff(slots)) + 1).tolist(), len(ends)]
-    for since, until in pairwise(borders):
-        yield since, until, int(ends[0] + (slots[since] + 1) * int(EVERY_S * 1e6))
+    borders = [*(np.flatnonzero(np.diff(slots)) + 1).tolist(), len(ends)]
+    for until in borders:
+        yield until, int(ends[0] + (slots[until - 1] + 1) * int(EVERY_S * 1e6))
 
 
 MODES: Final = {"offline": offline, "online": online}

@@ -20,14 +20,17 @@ from storage.store import Store
 WINDOW_SECONDS = 600.0
 """What ended no longer ago may still change its identity."""
 RESOLVE_EVERY_SECONDS = 60.0
+RESTS = 9
+"""After newcomers were taken in, or all was decided anew, that rests for so many times as long as
+it took: each has a tenth of a processor at most, however many people there are."""
 WAITING_BATCHES = 1000
 
 
 class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
     """The association of a live run, in a thread of its own.
 
-    Tracklets get a provisional identity when they come, and are decided anew every minute; at the
-    end all in the window once more.
+    Tracklets get a provisional identity when they come, and are decided anew every minute; both
+    less often where it takes long. At the end all in the window are once more.
 
     Args:
         store: Where tracklets are, and links go.
@@ -54,6 +57,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         self._newest_us = 0
         self._in_view: dict[str, Tracklet] = {}
         self._resolve_at = 0.0
+        self._add_at = 0.0
 
     def __enter__(self) -> Self:
         self._remember()
@@ -93,23 +97,26 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
             if not each.is_open or isinstance(each.embedding, Embedding):
                 told[each.tracklet.key] = each
         if told:
+            began = time.monotonic()
             self._add([(each.tracklet, each.embedding) for each in told.values()])
+            self._add_at = _rested(began)
         if time.monotonic() >= self._resolve_at:
+            began = time.monotonic()
             self._resolve()
             give_back_memory()
-            self._resolve_at = time.monotonic() + self._every_seconds
+            self._resolve_at = max(began + self._every_seconds, _rested(began))
 
     def _end(self) -> None:
         self._resolve()
 
     def _next_batch(self) -> tuple[list[Sequence[EncodedTracklet]], bool]:
-        """All that waits, or comes first until it is time to decide anew."""
+        """All that waits, or comes first until it is time to decide anew; after a rest."""
         batch: list[Sequence[EncodedTracklet]] = []
         try:
             item = self._queue.get(timeout=max(self._resolve_at - time.monotonic(), 0))
             while item is not None:
                 batch.append(item)
-                item = self._queue.get_nowait()
+                item = self._queue.get(timeout=max(self._add_at - time.monotonic(), 0))
         except queue.Empty:
             return batch, False
         return batch, True
@@ -161,6 +168,12 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
             self._engine.forget(self._store.add_links(self._run_id, links, self._edits))
         except EditedMeanwhileError:
             self._remember()
+
+
+def _rested(began: float) -> float:
+    """When what began then, and is done now, may be done again."""
+    now = time.monotonic()
+    return now + RESTS * (now - began)
 
 
 def _now_us() -> int:

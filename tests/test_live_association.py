@@ -4,15 +4,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from commands.live_association import LiveAssociation
+from commands.live_association import RESTS, LiveAssociation
+from pipeline.association.engine import AssociationEngine
 from pipeline.association.resolver import Knowledge
 from pipeline.config import AssociationSettings
 from pipeline.errors import StoreError
-from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, NoEmbedding, Tracklet
+from pipeline.types import (
+    Embedding,
+    EncodedTracklet,
+    EncoderIdentity,
+    Link,
+    NoEmbedding,
+    Tracklet,
+)
 from storage import edits, queries
 from storage.erasure import erase_identity
 from storage.retention import erase_stored_before
@@ -159,6 +168,30 @@ def test_whoever_is_erased_is_remembered_by_nobody(store: Store) -> None:
         _until(lambda: "b/2" in store.current_identities(run_id))
         assert "a/1" not in live.remembered
     assert store.current_identities(run_id)["b/2"] > erased
+
+
+def test_where_taking_in_is_slow_many_wait_and_are_taken_in_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, add, batches = _begin(store), AssociationEngine.add, []
+
+    def slowly(
+        self: AssociationEngine, tracklets: Sequence[Tracklet], *others: Any
+    ) -> Sequence[Link]:
+        batches.append(len(tracklets))
+        time.sleep(0.05)
+        return add(self, tracklets, *others)
+
+    monkeypatch.setattr(AssociationEngine, "add", slowly)
+    began = time.monotonic()
+    with LiveAssociation(store, run_id, KNOWLEDGE) as live:
+        for each in _others():
+            store.add_tracklets(run_id, [each])
+            live.put([each])
+            time.sleep(0.05)
+        took = time.monotonic() - began
+    assert len(batches) <= took / (0.05 * (1 + RESTS)) + 2, "at once, after each rest, at the end"
+    assert sum(batches) == len(_others()) == len(store.current_identities(run_id))
 
 
 def _first_rows(tracklet: Tracklet, count: int) -> Tracklet:
