@@ -16,7 +16,7 @@ from cameras.detection_service import DetectionService
 from cameras.encoding import EncodingStage
 from cameras.live import Link
 from cameras.worker import CameraStatus, State
-from pipeline.association.floor_fit import CameraFit
+from commands.live_association import LiveAssociation
 from pipeline.errors import SettingsError
 from storage.writer import Writer
 
@@ -31,7 +31,7 @@ class RunningParts:
     detection: DetectionService
     encoding: EncodingStage
     writer: Writer
-    fits: Callable[[], Sequence[CameraFit]]
+    association: LiveAssociation | None
 
 
 class RunCollector(Collector):
@@ -54,7 +54,8 @@ class RunCollector(Collector):
             "By how much its clock is ahead of the other cameras', by people that they see walk.",
             labels=["camera"],
         )
-        for fit in self._parts.fits():
+        live = self._parts.association
+        for fit in live.fits if live else ():
             fitted.add_metric([fit.camera], fit.clock_s)
         return fitted
 
@@ -65,6 +66,7 @@ class RunCollector(Collector):
             ("detector", parts.detection.waiting),
             ("encoder", parts.encoding.waiting),
             ("writer", parts.writer.waiting),
+            ("association", parts.association.waiting if parts.association else 0),
         ):
             depth.add_metric([stage], waiting)
         yield depth

@@ -25,7 +25,6 @@ from commands.live_association import LiveAssociation
 from commands.metrics import RunningParts, served, split_address
 from commands.options import DEFAULT_DATABASE, print_json, print_table
 from commands.reloading import SiteReload, camera_records
-from pipeline.association.floor_fit import CameraFit
 from pipeline.config import PixelCamera, Site, load_site, redacted_json, stored_site
 from pipeline.detection.detector import Detector
 from pipeline.detection.devices import find_device
@@ -149,12 +148,9 @@ def execute(
                 reload.when_asked(pool, workers)
             display.show(statuses)
 
-        def fits() -> Sequence[CameraFit]:
-            return () if live is None else live.fits
-
         interrupted = False
         try:
-            parts = RunningParts(lambda: pool.statuses, service, encoding, writer, fits)
+            parts = RunningParts(lambda: pool.statuses, service, encoding, writer, live)
             asked = reload.asked_by_hangup() if reload else nullcontext()
             with terminated_as_interrupt(), asked, served(metrics, parts):
                 pool.run(watch)

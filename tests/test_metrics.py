@@ -14,12 +14,15 @@ from cameras.encoding import EncodingStage
 from cameras.live import Link, LiveStatus
 from cameras.live_clock import ClockSource
 from cameras.worker import CameraStatus, State
+from commands.live_association import LiveAssociation
 from commands.metrics import RunningParts, served
 from pipeline.association.floor_fit import CameraFit
+from pipeline.association.resolver import Knowledge
+from pipeline.config import AssociationSettings
 from pipeline.errors import SettingsError
 from pipeline.reid.encoder import RecordedEncoder
 from pipeline.reid.splitting import TrackletSplitter
-from storage.store import open_store
+from storage.store import Store, open_store
 from storage.writer import Writer
 
 
@@ -32,6 +35,17 @@ def asked(port: int, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+class Fitted(LiveAssociation):
+    """Knows that a clock is ahead."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, 1, Knowledge({}, {}, AssociationSettings()))
+
+    @property
+    def fits(self) -> tuple[CameraFit, ...]:
+        return (CameraFit("yard", 1.5, (0.0, 0.0), 12),)
+
+
 @pytest.fixture
 def parts(tmp_path: Path) -> RunningParts:
     """Of a recorded camera and a live one; the detector has had two frames."""
@@ -42,16 +56,18 @@ def parts(tmp_path: Path) -> RunningParts:
         CameraStatus("yard", State.RUNNING, frames=70, live=live, lag_us=120_000),
     ]
     encoder = RecordedEncoder("plaza")
-    fit = CameraFit("yard", 1.5, (0.0, 0.0), 12)
-    writer = Writer(open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True), 1)
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True)
+    writer = Writer(store, 1)
     encoding = EncodingStage(lambda _: encoder, TrackletSplitter(None), writer.put, False)
     with DetectionService(lambda images: [sv.Detections.empty()] * len(images), 1) as service:
         for _ in range(2):
             service.submit(np.zeros((4, 4, 3), np.uint8)).result()
-    return RunningParts(lambda: statuses, service, encoding, writer, lambda: [fit])
+    return RunningParts(lambda: statuses, service, encoding, writer, Fitted(store))
 
 
 def test_metrics_are_what_the_parts_tell(parts: RunningParts) -> None:
+    assert parts.association is not None
+    parts.association.put([])
     with served("0", parts) as port:
         status, text = asked(port, "/metrics")
     assert status == 200
@@ -71,6 +87,7 @@ def test_metrics_are_what_the_parts_tell(parts: RunningParts) -> None:
         'camera_lag_seconds{camera="yard"} 0.12',
         'queue_depth{stage="detector"} 0.0',
         'queue_depth{stage="writer"} 0.0',
+        'queue_depth{stage="association"} 1.0',
         "detector_frames_total 2.0",
         "detector_batches_total 2.0",
         "commits_total 0.0",
