@@ -1,7 +1,7 @@
 """What association costs as tracklets come, and all at once: time, memory, and who was found.
 
 People walk from camera to camera at a constant rate; their embeddings are drawn, not rendered.
-Online, tracklets are handed over every two seconds and decided anew every minute, or less often
+Online, tracklets are handed over every half second and decided anew every minute, or less often
 where that takes long, as by a live run: what was stored longer ago than anybody is remembered costs
 nothing, so the curve must become flat. Offline, all are decided at once.
 """
@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from documents import document, start, write
 
-from commands.live_association import RESOLVE_EVERY_SECONDS, RESTS, WINDOW_SECONDS
+from commands.live_association import (
+    ADD_REST_SECONDS,
+    RESOLVE_EVERY_SECONDS,
+    RESOLVE_REST_SECONDS,
+    WINDOW_SECONDS,
+    rest_seconds,
+)
 from pipeline.association.engine import AssociationEngine
 from pipeline.association.resolver import Knowledge, associate
 from pipeline.config import AssociationSettings
@@ -41,7 +49,7 @@ visit: cosines of .63 for one person, .26 +- .05 for two."""
 STAY_S: Final = (4.0, 15.0)
 WALK_S: Final = (9.0, 20.0 / 9)
 """Shape and scale of the gamma distribution: 20 seconds, most of them 8 to 35."""
-EVERY_S: Final = 2.0
+EVERY_S: Final = 0.5
 KNOWLEDGE: Final = Knowledge({}, {}, AssociationSettings())
 
 
@@ -106,18 +114,19 @@ def online(people: Crowd) -> tuple[dict[str, int], dict[str, float]]:
             links, seconds = _timed(engine.add, *some, 0)
             told.update({link.tracklet: link.identity for link in links})
             adding.append((now_s, seconds, until - waiting))
-            waiting, add_at_s = until, now_s + RESTS * seconds
+            waiting, add_at_s = until, now_s + rest_seconds(seconds, ADD_REST_SECONDS)
         if now_s >= decide_at_s or is_last:
             links, seconds = _timed(engine.resolve, now_us, 0)
             told.update({link.tracklet: link.identity for link in links})
             deciding.append((now_s, seconds))
-            decide_at_s = now_s + max(RESOLVE_EVERY_SECONDS, RESTS * seconds)
+            rested_s = rest_seconds(seconds, RESOLVE_REST_SECONDS)
+            decide_at_s = now_s + max(RESOLVE_EVERY_SECONDS, rested_s)
     late_s = 0.8 * now_s
     late = [row for row in adding if row[0] >= late_s]
     spent = sum(row[1] for row in [*adding, *deciding] if row[0] >= late_s)
     return told, {
         "CPU ms a new tracklet": 1000 * sum(row[1] for row in late) / sum(row[2] for row in late),
-        "s until newcomers have an identity": late[-1][0] - late[-2][0],
+        "s between two times": median(one - other for (other, *_), (one, *_) in pairwise(late)),
         "CPU s to decide anew": deciding[-1][1],
         "share of a core, percent": 100 * spent / (now_s - late_s),
         "remembered": len(engine),

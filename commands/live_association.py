@@ -22,7 +22,10 @@ WINDOW_SECONDS = 600.0
 RESOLVE_EVERY_SECONDS = 60.0
 RESTS = 9
 """After newcomers were taken in, or all was decided anew, that rests for so many times as long as
-it took: each has a tenth of a processor at most, however many people there are."""
+it took: each has a tenth of a processor, however many people there are."""
+ADD_REST_SECONDS, RESOLVE_REST_SECONDS = 3.0, WINDOW_SECONDS / 2
+"""At most: newcomers who wait longer are more, and take longer; and nobody leaves the window
+before they were decided anew."""
 WAITING_BATCHES = 1000
 
 
@@ -99,12 +102,13 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         if told:
             began = time.monotonic()
             self._add([(each.tracklet, each.embedding) for each in told.values()])
-            self._add_at = _rested(began)
+            self._add_at = _rested(began, ADD_REST_SECONDS)
         if time.monotonic() >= self._resolve_at:
             began = time.monotonic()
             self._resolve()
             give_back_memory()
-            self._resolve_at = max(began + self._every_seconds, _rested(began))
+            rested = _rested(began, RESOLVE_REST_SECONDS)
+            self._resolve_at = max(began + self._every_seconds, rested)
 
     def _end(self) -> None:
         self._resolve()
@@ -170,10 +174,15 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
             self._remember()
 
 
-def _rested(began: float) -> float:
+def rest_seconds(took: float, most: float) -> float:
+    """For how long work that took so many seconds rests."""
+    return min(RESTS * took, most)
+
+
+def _rested(began: float, most: float) -> float:
     """When what began then, and is done now, may be done again."""
     now = time.monotonic()
-    return now + RESTS * (now - began)
+    return now + rest_seconds(now - began, most)
 
 
 def _now_us() -> int:
