@@ -121,14 +121,16 @@ def online(people: Crowd) -> tuple[dict[str, int], dict[str, float]]:
             deciding.append((now_s, seconds))
             rested_s = rest_seconds(seconds, RESOLVE_REST_SECONDS)
             decide_at_s = now_s + max(RESOLVE_EVERY_SECONDS, rested_s)
-    late_s = 0.8 * now_s
-    late = [row for row in adding if row[0] >= late_s]
-    spent = sum(row[1] for row in [*adding, *deciding] if row[0] >= late_s)
+    # After that nobody new comes.
+    until_s = 60 * len(people.tracklets) / A_MINUTE
+    late = [row for row in adding if 0.8 * until_s <= row[0] <= until_s]
+    again = [row for row in deciding if 0.8 * until_s <= row[0] <= until_s]
+    spent = sum(row[1] for row in [*late, *again])
     return told, {
         "CPU ms a new tracklet": 1000 * sum(row[1] for row in late) / sum(row[2] for row in late),
         "s between two times": median(one - other for (other, *_), (one, *_) in pairwise(late)),
         "CPU s to decide anew": deciding[-1][1],
-        "share of a core, percent": 100 * spent / (now_s - late_s),
+        "share of a core, percent": 100 * spent / (0.2 * until_s),
         "remembered": len(engine),
     }
 

@@ -58,7 +58,8 @@ class LiveWorker:
         site: The settings it shares with the others.
         detector: Finds people in its frames.
         on_tracklet: Called from the worker's thread with each tracklet that closes.
-        on_open: Called from there twice a second with each that is open and has gone on.
+        on_open: Called from there twice a second, and at once when somebody comes, with each that
+            is open and has gone on.
         stop: When set, the worker closes what is open and ends.
         embed: How people are compared by their looks.
         steady: What dates arrivals; shared by all cameras.

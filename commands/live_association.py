@@ -22,7 +22,7 @@ WINDOW_SECONDS = 600.0
 RESOLVE_EVERY_SECONDS = 60.0
 RESTS = 9
 """After newcomers were taken in, or all was decided anew, that rests for so many times as long as
-it took: each has a tenth of a processor, however many people there are."""
+it took: each has a tenth of a processor, until the rest is as long as it may be."""
 ADD_REST_SECONDS, RESOLVE_REST_SECONDS = 3.0, WINDOW_SECONDS / 2
 """At most: newcomers who wait longer are more, and take longer; and nobody leaves the window
 before they were decided anew."""
@@ -61,6 +61,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         self._in_view: dict[str, Tracklet] = {}
         self._resolve_at = 0.0
         self._add_at = 0.0
+        self._batch: list[Sequence[EncodedTracklet]] = []
 
     def __enter__(self) -> Self:
         self._remember()
@@ -76,6 +77,11 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
     def remembered(self) -> frozenset[str]:
         """Keys of the tracklets that newcomers are compared with."""
         return self._engine.keys
+
+    @property
+    def waiting(self) -> int:
+        """How many batches wait, those included that are worked on together next."""
+        return super().waiting + len(self._batch)
 
     def put(self, stored: Sequence[EncodedTracklet]) -> None:
         """Tracklets that have been committed; raises what has stopped the association.
@@ -115,15 +121,17 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
 
     def _next_batch(self) -> tuple[list[Sequence[EncodedTracklet]], bool]:
         """All that waits, or comes first until it is time to decide anew; after a rest."""
-        batch: list[Sequence[EncodedTracklet]] = []
+        self._batch = []
         try:
             item = self._queue.get(timeout=max(self._resolve_at - time.monotonic(), 0))
             while item is not None:
-                batch.append(item)
+                self._batch.append(item)
+                if len(self._batch) == WAITING_BATCHES:
+                    return self._batch, False
                 item = self._queue.get(timeout=max(self._add_at - time.monotonic(), 0))
         except queue.Empty:
-            return batch, False
-        return batch, True
+            return self._batch, False
+        return self._batch, True
 
     def _relearn(self) -> None:
         if self._is_outdated:

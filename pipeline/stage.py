@@ -66,10 +66,8 @@ class Stage(ABC, Generic[T]):
 
     def _serve(self) -> None:
         ended = False
-        while not ended:
+        while not ended and self._failure is None:
             batch, ended = self._next_batch()
-            if self._failure is not None:
-                continue
             try:
                 self._work(batch)
                 if ended:
@@ -77,3 +75,5 @@ class Stage(ABC, Generic[T]):
             # Kept for the threads that put, whatever it is; the first is the one to report.
             except BaseException as error:
                 self._failure = error
+        while not ended:
+            ended = self._queue.get() is None

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from pipeline.errors import StoreError
 from storage import rows
-from storage.schema import Audit, Camera, EditTracklet, Identity, LinkRow, TrackletRow
+from storage.schema import Audit, Camera, EditTracklet, Identity, LinkRow, Run, TrackletRow
 
 ERASURE: Final = "erasure"
 """What the audit log calls it when an identity is erased."""
@@ -72,7 +72,12 @@ def parted(
 def following(connection: Connection, run_id: int) -> int:
     """The number after the last one that an identity of the run has, or had when it was erased."""
     query = select(func.max(Identity.number)).where(Identity.run_id == run_id)
-    erasures = select(Audit.details_json).where(Audit.run_id == run_id, Audit.action == ERASURE)
+    erasures = (
+        select(Audit.details_json)
+        .join(Run, Run.id == Audit.run_id)
+        # The id of a run that has been dropped may be another's now.
+        .where(Run.id == run_id, Audit.at_us >= Run.started_at_us, Audit.action == ERASURE)
+    )
     gone = [int(json.loads(each)["identity"]) for each in connection.execute(erasures).scalars()]
     return max([int(connection.execute(query).scalar() or 0), *gone]) + 1
 

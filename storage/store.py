@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from pipeline.errors import StoreError
 from pipeline.types import (
@@ -496,11 +497,17 @@ def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 
 def drop_empty(engine: Engine, site: str, started_before_us: int) -> None:
-    """Identities without links, and runs of that time that have ended and hold no tracklets."""
+    """Identities without links, and runs of that time that have ended and hold no tracklets.
+
+    The last identity of a run stays: its number is not given again.
+    """
     with writing(engine) as connection:
         of_site = select(Run.id).where(Run.site == site)
         is_linked = exists().where(LinkRow.identity_id == Identity.id)
-        connection.execute(delete(Identity).where(Identity.run_id.in_(of_site), ~is_linked))
+        later = aliased(Identity)
+        is_last = ~exists().where(later.run_id == Identity.run_id, later.number > Identity.number)
+        empty = Identity.run_id.in_(of_site) & ~is_linked & ~is_last
+        connection.execute(delete(Identity).where(empty))
         holds = exists().where(TrackletRow.run_id == Run.id)
         connection.execute(
             delete(Run).where(

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands.live_association import RESTS, LiveAssociation
+from commands.live_association import (
+    ADD_REST_SECONDS,
+    RESTS,
+    LiveAssociation,
+    rest_seconds,
+)
 from pipeline.association.engine import AssociationEngine
 from pipeline.association.resolver import Knowledge
 from pipeline.config import AssociationSettings
@@ -190,8 +195,18 @@ def test_where_taking_in_is_slow_many_wait_and_are_taken_in_together(
             live.put([each])
             time.sleep(0.05)
         took = time.monotonic() - began
+        assert live.waiting == len(_others()) - sum(batches) > 0
     assert len(batches) <= took / (0.05 * (1 + RESTS)) + 2, "at once, after each rest, at the end"
     assert sum(batches) == len(_others()) == len(store.current_identities(run_id))
+
+
+@pytest.mark.parametrize(
+    ("took", "rests"),
+    [(0.01, 0.09), (10.0, ADD_REST_SECONDS)],
+    ids=["a tenth of a processor", "nobody waits long"],
+)
+def test_how_long_it_rests(took: float, rests: float) -> None:
+    assert rest_seconds(took, ADD_REST_SECONDS) == pytest.approx(rests)
 
 
 def _first_rows(tracklet: Tracklet, count: int) -> Tracklet:

@@ -156,6 +156,8 @@ def _greatest(values: FloatArray, count: int) -> tuple[IntArray, IntArray]:
     if width >= count:
         groups = values[:, : width * GROUP].reshape(len(values), GROUP, width)
         least = np.partition(groups.max(axis=1), -count, axis=1)[:, -count, None]
+    elif values.shape[1] > count:
+        least = np.partition(values, -count, axis=1)[:, -count, None]
     row, column = np.nonzero((values >= least) & (values > -np.inf))
     order = np.lexsort((column, -values[row, column], row))
     row, column = row[order], column[order]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from io import StringIO
@@ -10,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
+from sqlalchemy import update
 
 from pipeline.errors import StoreError
 from pipeline.types import Embedding, EncodedTracklet, EncoderIdentity, Link, Thumbnail, Tracklet
 from storage import audit, edits, explanations, queries
 from storage import engine as engine_module
-from storage.engine import reading
+from storage.engine import reading, writing
 from storage.erasure import Erased, erase_identity
 from storage.person import export_identity
+from storage.schema import Run
 from storage.store import Store
 
 Begin = Callable[..., int]
@@ -181,6 +184,17 @@ def test_the_number_of_the_erased_is_never_given_again(store: Store, little_run:
     edits.split(store, little_run, ["gate/1.2"])
     erase_identity(store, little_run, alone)
     assert edits.decided(store, little_run).following == alone + 1
+
+
+def test_what_was_erased_before_a_run_began_was_of_another(store: Store, little_run: int) -> None:
+    """Of one that has been dropped since, whose id this one has now."""
+    before = edits.decided(store, little_run).following
+    edits.split(store, little_run, ["gate/1.2"])
+    erase_identity(store, little_run, before)
+    with writing(store.engine) as connection:
+        later = time.time_ns() // 1000 + 1
+        connection.execute(update(Run).where(Run.id == little_run).values(started_at_us=later))
+    assert edits.decided(store, little_run).following == before
 
 
 RANDOM = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from pipeline.config import StorageSettings
 from pipeline.errors import StoreError
 from pipeline.types import EncodedTracklet, Link, NoEmbedding
-from storage import audit, queries, retention
+from storage import audit, edits, queries, retention
 from storage.engine import reading
 from storage.explanations import why
 from storage.retention import Enforced, Retention
@@ -129,6 +129,18 @@ def test_the_oldest_go_where_there_is_too_much(store: Store, aged: int) -> None:
     assert tracks(store, aged) == [0, 1, 2, 3]
     assert sum(sizes(store)) <= settings.retention_gb * 1e9  # type: ignore[operator]
     assert Retention(store, "plaza", settings).enforce() == Enforced()
+
+
+def test_numbers_of_whom_it_erased_are_never_given_again(
+    store: Store, begin: Begin, make: Make, join: Join
+) -> None:
+    run_id = begin(store)
+    store.add_tracklets(run_id, [make("north", 1), make("north", 2)])
+    store.set_links(run_id, [join("north/1", 1), join("north/2", 2)])
+    following = edits.decided(store, run_id).following
+    retention.erase_stored_before(store, "plaza", 2**62)
+    assert queries.identities(store, run_id) == []
+    assert edits.decided(store, run_id).following == following
 
 
 def test_sizes_are_those_of_one_site(store: Store, aged: int, begin: Begin, make: Make) -> None:
