@@ -26,6 +26,8 @@ it took: each has a tenth of a processor, until the rest is as long as it may be
 ADD_REST_SECONDS, RESOLVE_REST_SECONDS = 3.0, WINDOW_SECONDS / 2
 """At most: newcomers who wait longer are more, and take longer; and nobody leaves the window
 before they were decided anew."""
+LAST_RESOLVE_SECONDS = 1.5
+"""A run that is stopped decides all anew once more, unless that took longer the last time."""
 WAITING_BATCHES = 1000
 
 
@@ -33,7 +35,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
     """The association of a live run, in a thread of its own.
 
     Tracklets get a provisional identity when they come, and are decided anew every minute; both
-    less often where it takes long. At the end all in the window are once more.
+    less often where it takes long. At the end all in the window are once more, where that is quick.
 
     Args:
         store: Where tracklets are, and links go.
@@ -60,6 +62,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         self._newest_us = 0
         self._in_view: dict[str, Tracklet] = {}
         self._resolve_at = 0.0
+        self._resolving_took = 0.0
         self._add_at = 0.0
         self._batch: list[Sequence[EncodedTracklet]] = []
 
@@ -113,11 +116,13 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
             began = time.monotonic()
             self._resolve()
             give_back_memory()
+            self._resolving_took = time.monotonic() - began
             rested = _rested(began, RESOLVE_REST_SECONDS)
             self._resolve_at = max(began + self._every_seconds, rested)
 
     def _end(self) -> None:
-        self._resolve()
+        if self._resolving_took <= LAST_RESOLVE_SECONDS:
+            self._resolve()
 
     def _next_batch(self) -> tuple[list[Sequence[EncodedTracklet]], bool]:
         """All that waits, or comes first until it is time to decide anew; after a rest."""

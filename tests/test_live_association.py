@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 
+from commands import live_association
 from commands.live_association import (
     ADD_REST_SECONDS,
     RESTS,
@@ -198,6 +200,29 @@ def test_where_taking_in_is_slow_many_wait_and_are_taken_in_together(
         assert live.waiting == len(_others()) - sum(batches) > 0
     assert len(batches) <= took / (0.05 * (1 + RESTS)) + 2, "at once, after each rest, at the end"
     assert sum(batches) == len(_others()) == len(store.current_identities(run_id))
+
+
+@pytest.mark.parametrize(("last_seconds", "times"), [(60.0, 2), (0.0, 1)])
+def test_at_the_end_all_is_decided_anew_where_that_is_quick(
+    last_seconds: float, times: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, resolve, resolved = _begin(store), AssociationEngine.resolve, Event()
+    calls = []
+
+    def counted(self: AssociationEngine, *arguments: int) -> Sequence[Link]:
+        calls.append(arguments)
+        resolved.set()
+        return resolve(self, *arguments)
+
+    monkeypatch.setattr(AssociationEngine, "resolve", counted)
+    monkeypatch.setattr(live_association, "LAST_RESOLVE_SECONDS", last_seconds)
+    with LiveAssociation(store, run_id, KNOWLEDGE) as live:
+        live._resolve_at = 0
+        store.add_tracklets(run_id, _others())
+        live.put(_others())
+        assert resolved.wait(60)
+    assert len(calls) == times
+    assert len(store.current_identities(run_id)) == len(_others())
 
 
 @pytest.mark.parametrize(
