@@ -99,6 +99,7 @@ class LiveAssociation(Stage[Sequence[EncodedTracklet]]):
         self.put([])
 
     def _work(self, batch: list[Sequence[EncodedTracklet]]) -> None:
+        self._batch = []
         self._relearn()
         told: dict[str, EncodedTracklet] = {}
         for each in chain.from_iterable(batch):
