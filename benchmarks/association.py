@@ -302,6 +302,7 @@ def main() -> None:
     thresholds = tuned_peers(list(tuned.values()))
     peers = {name: peer(method, thresholds[name]) for name, method in PEERS.items()}
     summary: dict[str, Any] = {"sites": {}}
+    to_cosine: dict[str, list[str]] = {}
 
     @cache
     def metric_without(site: str) -> LocalityAwareMetric:
@@ -313,6 +314,7 @@ def main() -> None:
         for site, recording in recordings(studio, name):
             summary["sites"][site] = about(recording)
             local = metric_without(site if site in tuned else "")
+            to_cosine[site] = local.fallbacks()
             methods: dict[str, Method] = {
                 **OURS,
                 "ours, + locality metric": partial(measured, metric=local),
@@ -328,6 +330,7 @@ def main() -> None:
         "encoder": encoder.identity.words,
         "seeds": {case.name: case.seed for case in (*TUNED, *UNTOUCHED, *difficulties())},
         "peers": {name: {"least_cosine": value} for name, value in thresholds.items()},
+        "left to cosine by the locality metric": to_cosine,
     }
     write(
         document("association", ROOM_SEED, settings=settings, summary=summary),

@@ -243,5 +243,7 @@ def _labelled(number: int, recording: Recording) -> LabelledTracklets:
 
 
 def measured(recording: Recording, metric: LocalityAwareMetric) -> IntArray:
-    """Identities (N,) where a metric reads the embeddings."""
-    return decided(recording, replace(knowledge(recording), metric=metric))
+    """Identities (N,) where a metric reads the embeddings, which one encoder made at all sites."""
+    encoder = next(e.encoder for e in recording.embeddings if isinstance(e, Embedding))
+    local = replace(metric, encoder=encoder)
+    return decided(recording, replace(knowledge(recording), metric=local))
