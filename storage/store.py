@@ -499,15 +499,16 @@ def _tracklets_query(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 def drop_empty(engine: Engine, site: str, started_before_us: int) -> None:
     """Identities without links, and runs of that time that have ended and hold no tracklets.
 
-    The last identity of a run stays: its number is not given again.
+    The last identity of a run stays, without a name: its number is not given again.
     """
     with writing(engine) as connection:
         of_site = select(Run.id).where(Run.site == site)
         is_linked = exists().where(LinkRow.identity_id == Identity.id)
         later = aliased(Identity)
         is_last = ~exists().where(later.run_id == Identity.run_id, later.number > Identity.number)
-        empty = Identity.run_id.in_(of_site) & ~is_linked & ~is_last
-        connection.execute(delete(Identity).where(empty))
+        empty = Identity.run_id.in_(of_site) & ~is_linked
+        connection.execute(delete(Identity).where(empty, ~is_last))
+        connection.execute(update(Identity).where(empty).values(label=None, created_at_us=0))
         holds = exists().where(TrackletRow.run_id == Run.id)
         connection.execute(
             delete(Run).where(

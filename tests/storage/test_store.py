@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from pipeline.errors import StoreError
@@ -499,12 +499,15 @@ def test_erasing_after_a_death_half_way(
     """The tracklets were erased, the identities not yet: the next time finds them."""
     run_id = begin(store)
     clock(NOW_US)
-    store.add_tracklets(run_id, [make("north", 1)])
-    store.set_links(run_id, [join("north/1", 1)])
+    store.add_tracklets(run_id, [make("north", 1), make("north", 2)])
+    store.set_links(run_id, [join("north/1", 1), join("north/2", 2)])
     with writing(store.engine) as connection:
+        connection.execute(update(Identity).values(label="Ann"))
         connection.execute(TrackletRow.__table__.delete())
     assert erase_stored_before(store, "plaza", NOW_US + 1) == 0
-    assert rows_in(store, Identity) == 0
+    with reading(store.engine) as connection:
+        left = connection.execute(select(Identity.number, Identity.label, Identity.created_at_us))
+        assert left.all() == [(2, None, 0)], "the last number, so that it is not given again"
 
 
 def test_what_is_erased_is_not_in_the_file_any_more(
